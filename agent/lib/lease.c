@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Using an array through a lease: frames in, verdicts out, arm and reset. No
+ * pacing and no retries: a frame is never sent twice behind the caller's back.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+int holdfast_submit(struct holdfast_array *a, const void *frames, size_t bytes,
+		    struct holdfast_frame_result *res, uint32_t *count)
+{
+	struct holdfast_submit s = {
+		.size = sizeof(s),
+		.frames = (uintptr_t)frames,
+		.bytes = bytes,
+		.results = (uintptr_t)res,
+		.count = *count,
+	};
+	int ret;
+
+	/* Not hf_ioctl(): after a signal part of the frames may have been taken. */
+	ret = ioctl(a->fd, HOLDFAST_IOC_SUBMIT, &s) < 0 ? -errno : 0;
+	*count = ret ? 0 : s.count;
+	return ret;
+}
+
+ssize_t holdfast_write(struct holdfast_array *a, const void *frames, size_t bytes)
+{
+	ssize_t n = write(a->fd, frames, bytes);
+
+	return n < 0 ? -errno : n;
+}
+
+int holdfast_last_verdict(struct holdfast_array *a, struct holdfast_frame_result *res)
+{
+	memset(res, 0, sizeof(*res));
+	return hf_ioctl(a->fd, HOLDFAST_IOC_LAST_VERDICT, res);
+}
+
+size_t holdfast_frame_size(uint32_t channels, uint32_t foci)
+{
+	return sizeof(struct holdfast_frame) + (size_t)channels * 2 * sizeof(uint16_t) +
+	       (size_t)foci * sizeof(struct holdfast_focus);
+}
+
+int holdfast_frame_fill(void *buf, size_t len, uint32_t channels, const uint16_t *phase,
+			const uint16_t *amp, const struct holdfast_focus *foci, uint32_t nfoci,
+			uint32_t flags, uint64_t cookie)
+{
+	struct holdfast_frame f = { .magic = HOLDFAST_FRAME_MAGIC, .flags = flags,
+				    .channels = (uint16_t)channels, .foci = (uint16_t)nfoci,
+				    .cookie = cookie };
+	size_t half = (size_t)channels * sizeof(uint16_t);
+	unsigned char *p = buf;
+
+	if (!channels || channels > HOLDFAST_MAX_CHANNELS || nfoci > HOLDFAST_MAX_FOCI)
+		return -EINVAL;
+	f.size = (uint32_t)holdfast_frame_size(channels, nfoci);
+	if (len < f.size)
+		return -EINVAL;
+	memcpy(p, &f, sizeof(f));
+	memcpy(p + sizeof(f), phase, half);
+	memcpy(p + sizeof(f) + half, amp, half);
+	if (nfoci)
+		memcpy(p + sizeof(f) + 2 * half, foci, nfoci * sizeof(*foci));
+	return (int)f.size;
+}
+
+static int control(struct holdfast_array *a, unsigned long cmd, struct holdfast_reason *r)
+{
+	struct holdfast_control c = { .size = sizeof(c) };
+	int ret = hf_ioctl(a->fd, cmd, &c);
+
+	if (r)
+		*r = c.reason;
+	return ret;
+}
+
+int holdfast_arm(struct holdfast_array *a, struct holdfast_reason *r)
+{
+	return control(a, HOLDFAST_IOC_ARM, r);
+}
+
+int holdfast_reset(struct holdfast_array *a, struct holdfast_reason *r)
+{
+	return control(a, HOLDFAST_IOC_RESET, r);
+}

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Pressure at points in space: phasors, gains, dot products and their error
+ * bound. docs/field.md derives every constant. Nothing here may know of
+ * envelopes, verdicts or time.
+ */
+#include "field.h"
+#include "trig.h"
+
+#define Q30		(1LL << 30)
+#define G_FULL		32767		/* largest |g| and |x| */
+#define NEAR_UM		2000		/* closer counts as this far */
+#define PI2_Q28		2649351758ULL	/* pi^2, Q28 */
+#define ROUND_Q16	46400		/* rounding a complex value to integers: 0.7080 of the last place */
+#define DIR_ERR_Q30	64		/* directivity: geometry and hf_piston_q30 together */
+#define RATIO_ERR_Q30	8		/* the divisions behind a gain ratio */
+#define REF_RANGE	12		/* directivity may lower the reference gain by 2^-12 */
+#define MAG_SHIFT	9		/* |re|, |im| <= 2^40 come down to 2^31 */
+#define EPS_MAX_Q32	(1U << 23)	/* worse than 0.2 %: phases mean nothing, S is the answer */
+
+/* 2^61 * 2^25 / (32767^2 * 65535 * 1000): uPa of gmax to mPa per magnitude unit, rounded up */
+#define UNIT_Q61	1099595519ULL
+/* 2^70 / (32767 * 65535 * 1000): uPa of gmax to mPa per unit of amplitude * gabs, rounded up */
+#define SUM_Q70		549780981ULL
+
+static u32 bits(u64 v)
+{
+	return v ? 64 - (u32)__builtin_clzll(v) : 0;
+}
+
+/* v / 2^s, rounded up */
+static u64 shr_up(u64 v, u32 s)
+{
+	if (s > 63)
+		return v != 0;
+	return (v >> s) + ((v & ((1ULL << s) - 1)) != 0);
+}
+
+/* v / 2^shift as a scale, rounded up */
+static struct hf_scale scale_of(u64 v, u32 shift)
+{
+	struct hf_scale k;
+	u32 n = bits(v) > 31 ? bits(v) - 31 : 0;	/* 31: rounding up stays in 32 bits */
+
+	k.mant = (u32)shr_up(v, n);
+	k.shift = shift - n;
+	return k;
+}
+
+/* v * k, rounded up; 32 bits of v count */
+static u64 scale_up(u64 v, struct hf_scale k)
+{
+	u32 n = bits(v) > 31 ? bits(v) - 31 : 0;
+
+	v = shr_up(v, n) * k.mant;
+	return k.shift >= n ? shr_up(v, k.shift - n) : v << (n - k.shift);
+}
+
+static s16 round_q47(s64 v)
+{
+	return (s16)((v < 0 ? v - (1LL << 46) : v + (1LL << 46)) / (1LL << 47));
+}
+
+static s16 round_q30(s64 v)
+{
+	return (s16)((v < 0 ? v - Q30 / 2 : v + Q30 / 2) / Q30);
+}
+
+void hf_phase_lut_init(struct hf_phase_lut *lut, u32 levels)
+{
+	u32 k;
+
+	memset(lut, 0, sizeof(*lut));
+	lut->levels = levels;
+	for (k = 0; k < levels; k++) {
+		u32 turn = (u32)(((u64)k << 32) / levels);
+
+		lut->x[k].re = round_q30((s64)hf_cos_q30(turn) * G_FULL);
+		lut->x[k].im = round_q30((s64)hf_sin_q30(turn) * G_FULL);
+	}
+}
+
+/* A distance as mant / 2^half um, mant in [2^31, 2^32): relative error 2^-31, low */
+struct dist { u32 mant; u32 half; };
+
+static struct dist distance(u64 d2)
+{
+	struct dist d;
+
+	if (d2 < (u64)NEAR_UM * NEAR_UM)
+		d2 = (u64)NEAR_UM * NEAR_UM;
+	d.half = (64 - bits(d2)) / 2;
+	d.mant = hf_isqrt64(d2 << (2 * d.half));
+	return d;
+}
+
+/* Fraction of a turn of the path, 2^-32 turns, rounded down: long division in base 2^22 */
+static u32 path_turn(struct dist d, u32 wavelength_nm)
+{
+	u64 nm = (u64)d.mant * 1000;	/* * 2^-half, < 2^42 */
+	u32 up = 32 - d.half;		/* d >= 2 mm: half <= 21 */
+	u32 first = up < 22 ? up : 22;
+	u64 q = (nm << first) / wavelength_nm;
+	u64 rem = (nm << first) % wavelength_nm;
+
+	return (u32)((q << (up - first)) + (rem << (up - first)) / wavelength_nm);
+}
+
+/* (k a / 2)^2 in Q30: u of hf_piston_q30 at sin(theta) = 1; 0: omnidirectional */
+static u64 aperture_u(const struct hf_nameplate *np)
+{
+	u64 a_nm = (u64)np->aperture_um * 1000;
+	u64 ratio_q31, u;
+
+	if (a_nm >= np->wavelength_nm)	/* far beyond the first null: outside the model */
+		return 0;
+	ratio_q31 = (a_nm << 31) / np->wavelength_nm;
+	u = (ratio_q31 * ratio_q31 >> 32) * PI2_Q28 >> 28;
+	return u <= HF_PISTON_NULL_Q30 ? u : 0;
+}
+
+/* Directivity in Q30 towards r, |r| = d, of a channel that looks along its normal */
+static s64 directivity(const struct hf_channel_pos *c, s64 rx, s64 ry, s64 rz, struct dist d, u64 u_full)
+{
+	s64 nx = c->nx_q14, ny = c->ny_q14, nz = c->nz_q14;
+	u64 nn = (u64)(nx * nx + ny * ny + nz * nz);
+	s64 dot = nx * rx + ny * ry + nz * rz;
+	u64 q, cos2;
+
+	if (!u_full || !nn)
+		return Q30;
+	/* |dot| <= |n| d < 2^15.8 d, so this stays below 2^63.8 */
+	q = ((u64)(dot < 0 ? -dot : dot) << (d.half + 16)) / d.mant;	/* |n| cos(theta), Q16 */
+	cos2 = q * q / (nn << 2);
+	if (cos2 > (u64)Q30)
+		cos2 = Q30;
+	return hf_piston_q30((u32)(u_full * ((u64)Q30 - cos2) >> 30));
+}
+
+/* One channel seen from one point */
+struct path {
+	u64 d2;
+	struct dist d;
+	u64 w;		/* directivity / d, um^-1, Q63 */
+};
+
+static struct path path_of(const struct hf_channel_pos *c, const struct hf_field_point *p, u64 u_full)
+{
+	s64 rx = (s64)p->x_um - c->x_um;
+	s64 ry = (s64)p->y_um - c->y_um;
+	s64 rz = (s64)p->z_um - c->z_um;
+	struct path h;
+	u64 dir = Q30;
+
+	h.d2 = (u64)(rx * rx) + (u64)(ry * ry) + (u64)(rz * rz);
+	h.d = distance(h.d2);
+	if (h.d2 >= (u64)NEAR_UM * NEAR_UM)
+		dir = directivity(c, rx, ry, rz, h.d, u_full);
+	h.w = ((dir << 33) / h.d.mant) << h.d.half;
+	return h;
+}
+
+void hf_field_point_init(struct hf_field_point *p, const struct hf_nameplate *np,
+			 s32 x_um, s32 y_um, s32 z_um)
+{
+	u64 u_full = aperture_u(np);
+	u64 w_max = 0, d2_max = 0, d2_min = U64_MAX, omni, ref, dir_err;
+	struct dist near;
+	u32 i, norm;
+
+	memset(p, 0, sizeof(*p));
+	p->x_um = x_um;
+	p->y_um = y_um;
+	p->z_um = z_um;
+
+	for (i = 0; i < np->channels; i++) {
+		struct path h = path_of(&np->pos[i], p, u_full);
+
+		w_max = h.w > w_max ? h.w : w_max;
+		d2_max = h.d2 > d2_max ? h.d2 : d2_max;
+		d2_min = h.d2 < d2_min ? h.d2 : d2_min;
+	}
+
+	/* where every channel is near its null the reference stays usable */
+	near = distance(d2_min);
+	omni = ((1ULL << 63) / near.mant) << near.half;
+	if (w_max < omni >> REF_RANGE)
+		w_max = omni >> REF_RANGE;
+	norm = bits(w_max) > 32 ? bits(w_max) - 32 : 0;
+	ref = (w_max >> norm) + 1;	/* the reference by definition: ratios stay below 1 */
+	dir_err = RATIO_ERR_Q30;
+	if (u_full)
+		dir_err += DIR_ERR_Q30 * ((omni >> norm) + 1) / ref + 1;
+
+	for (i = 0; i < np->channels; i++) {
+		struct path h = path_of(&np->pos[i], p, u_full);
+		u64 ratio = ((h.w >> norm) << 30) / ref;
+		s64 t = (s64)(ratio * G_FULL >> 13);	/* Q17 */
+		u32 turn = path_turn(h.d, np->wavelength_nm);
+
+		p->g[i].re = round_q47(t * hf_cos_q30(turn));
+		p->g[i].im = round_q47(t * hf_sin_q30(turn));
+		p->gabs[i] = (u16)shr_up((ratio + dir_err) * G_FULL, 30);
+		p->gabs_sum += p->gabs[i];
+	}
+
+	p->eta_q16 = (u32)(ROUND_Q16 + shr_up(dir_err * G_FULL, 14));
+	/* 2 pi (d/lambda 2^-31 + 2^-32) rad, and 2^-31 of the gain */
+	p->eps_q32 = 7 * (2 * ((u64)hf_isqrt64(d2_max) + NEAR_UM) * 1000 / np->wavelength_nm + 3);
+	/* P0 * 10^6 * ref / 2^(63 - norm), with 10^6 = 2^6 * 15625 */
+	p->gmax_upa = shr_up(np->p0_safety_upam * ref, 26) * 15625;
+	p->gmax_upa = shr_up(p->gmax_upa, 63 - 26 - 6 - norm);
+	p->gsum_upa = (p->gabs_sum * p->gmax_upa + G_FULL - 1) / G_FULL;
+	p->unit = scale_of(p->gmax_upa * UNIT_Q61, 61);
+	p->sum = scale_of(p->gmax_upa * SUM_Q70, 70);
+}
+
+void hf_phasors_of(struct hf_phasors *ph, const struct hf_phase_lut *lut,
+		   const u16 *phase, const u16 *amp_q16, u32 channels)
+{
+	u32 any = 0, sum = 0, min = HF_AMP_FULL, i;
+
+	for (i = 0; i < channels; i++) {
+		u32 a = amp_q16[i];
+
+		any |= a;
+		sum += a;
+		if (a && a < min)
+			min = a;
+	}
+	ph->amp_sum = sum;
+	ph->amp_min = min;
+	ph->shift = any ? 16 - bits(any) : 0;
+	for (i = 0; i < channels; i++) {
+		struct hf_cs16 x = lut->x[phase[i]];
+		s32 a = amp_q16[i] << ph->shift;
+
+		/* |x a| < 2^31 - 2^15: bias to unsigned, round to nearest, take the bias off */
+		ph->x[i].re = (s16)((s32)(((u32)(x.re * a) + 0x80008000U) >> 16) - 0x8000);
+		ph->x[i].im = (s16)((s32)(((u32)(x.im * a) + 0x80008000U) >> 16) - 0x8000);
+	}
+}
+
+static u64 weighted(const struct hf_field_point *p, const u16 *amp_q16, u32 channels)
+{
+	u64 sum = 0;
+	u32 i;
+
+	for (i = 0; i < channels; i++)
+		sum += (u32)amp_q16[i] * p->gabs[i];
+	return sum;
+}
+
+u64 hf_field_sum_mpa(const struct hf_field_point *p, const u16 *amp_q16, u32 channels)
+{
+	return scale_up(weighted(p, amp_q16, channels), p->sum);
+}
+
+u64 hf_field_bound_mpa(const struct hf_field_point *p, const struct hf_phasors *ph,
+		       const u16 *amp_q16, u32 channels, u32 field_tol_q16)
+{
+	s64 re = 0, im = 0;
+	u64 sum = weighted(p, amp_q16, channels);
+	u64 s_mpa = scale_up(sum, p->sum);
+	u64 gon, err, mag, a, b, mpa;
+	struct hf_scale unit = p->unit;
+	u32 i;
+
+	if (field_tol_q16 >= HF_Q16_ONE || p->eps_q32 >= EPS_MAX_Q32)
+		return s_mpa;
+
+	for (i = 0; i < channels; i++) {
+		struct hf_cs16 x = ph->x[i];
+		struct hf_cs16 g = p->g[i];
+
+		/* each pair <= |x||g| < 2^30.1 */
+		re += x.re * g.re - x.im * g.im;
+		im += x.re * g.im + x.im * g.re;
+	}
+
+	/* gabs of the channels that are on: exact where all of those are alike, or all channels are on */
+	gon = sum / ph->amp_min;
+	if (gon > p->gabs_sum)
+		gon = p->gabs_sum;
+
+	/*
+	 * Error in units of one product (2^-30 of full scale), all terms up:
+	 * rounding of the phase table, of x, of g, relative error of g.
+	 */
+	sum <<= ph->shift;
+	err = (sum >> 16) * ROUND_Q16 + gon * ROUND_Q16 +
+	      ((((u64)ph->amp_sum << ph->shift) * G_FULL >> 16) + 1) * p->eta_q16;
+	err = shr_up(err, 16) + shr_up((sum >> 1) * p->eps_q32, 32) + 4ULL * channels;
+
+	a = shr_up((u64)(re < 0 ? -re : re), MAG_SHIFT);
+	b = shr_up((u64)(im < 0 ? -im : im), MAG_SHIFT);
+	mag = (u64)hf_isqrt64(a * a + b * b) + 1 + shr_up(err, MAG_SHIFT);
+
+	unit.shift += ph->shift;
+	mpa = scale_up(mag, unit) + shr_up(s_mpa * field_tol_q16, 16);
+	return mpa < s_mpa ? mpa : s_mpa;
+}
+
+u64 hf_field_far_mpa(const struct hf_nameplate *np, u64 amp_sum, u32 dist_um)
+{
+	/* 2^26 * 2^24.3 * 1000 < 2^61 */
+	return amp_sum * np->p0_safety_upam * 1000 / ((u64)dist_um * HF_AMP_FULL) + 1;
+}

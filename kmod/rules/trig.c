@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Integer sine, square root, duty and piston directivity. Only functions of
+ * numbers: nothing here may know of arrays, frames or limits. The error claims
+ * are derived in docs/field.md and measured in tests/unit/test_trig.c.
+ */
+#include "trig.h"
+
+/* sin(2 pi i / 256) in Q2.30, rounded to nearest: scripts/gen-trig.py */
+static const s32 quarter[65] = {
+	0, 26350943, 52686014, 78989349, 105245103, 131437462,
+	157550647, 183568930, 209476638, 235258165, 260897982, 286380643,
+	311690799, 336813204, 361732726, 386434353, 410903207, 435124548,
+	459083786, 482766489, 506158392, 529245404, 552013618, 574449320,
+	596538995, 618269338, 639627258, 660599890, 681174602, 701339000,
+	721080937, 740388522, 759250125, 777654384, 795590213, 813046808,
+	830013654, 846480531, 862437520, 877875009, 892783698, 907154608,
+	920979082, 934248793, 946955747, 959092290, 970651112, 981625251,
+	992008094, 1001793390, 1010975242, 1019548121, 1027506862, 1034846671,
+	1041563127, 1047652185, 1053110176, 1057933813, 1062120190, 1065666786,
+	1068571464, 1070832474, 1072448455, 1073418433, 1073741824,
+};
+
+#define Q30		(1LL << 30)
+#define TWO_PI_Q28	1686629713LL	/* 2 pi, Q28 */
+#define PISTON_TERMS	12		/* the rest is below 4e-12 at the first null */
+#define PISTON_LOBE_Q16	8670		/* largest side lobe of |2 J1(x)/x|, 0.132280, rounded up */
+
+/* 2^32 / (m (m + 1)), m from 1 */
+#define STEP(m)		((1ULL << 32) / ((m) * ((m) + 1)))
+static const u32 piston_step[PISTON_TERMS] = {
+	STEP(1), STEP(2), STEP(3), STEP(4), STEP(5), STEP(6),
+	STEP(7), STEP(8), STEP(9), STEP(10), STEP(11), STEP(12),
+};
+
+static s64 table(u32 i)
+{
+	i &= 255;
+	if (i <= 64)
+		return quarter[i];
+	if (i <= 128)
+		return quarter[128 - i];
+	if (i <= 192)
+		return -quarter[i - 128];
+	return -quarter[256 - i];
+}
+
+/*
+ * Nearest table angle a, then sin(a + b) with b <= 2 pi / 512: the first
+ * neglected term is b^4 / 24 < 1.1 LSB, each of the four roundings < 1 LSB.
+ */
+s32 hf_sin_q30(u32 turn)
+{
+	u32 i = (turn + (1U << 23)) >> 24;
+	s64 b = (s64)(s32)(turn - (i << 24)) * TWO_PI_Q28 / Q30;
+	s64 s = table(i);
+	s64 c = table(i + 64);
+	s64 b2 = b * b / Q30;
+
+	b -= b * b2 / (6 * Q30);
+	return (s32)(s + (c * b - s * (b2 / 2)) / Q30);
+}
+
+s32 hf_cos_q30(u32 turn)
+{
+	return hf_sin_q30(turn + (1U << 30));
+}
+
+/* Digit by digit, without a branch that depends on the value */
+u32 hf_isqrt64(u64 v)
+{
+	u64 root = 0;
+	u64 bit;
+
+	for (bit = 1ULL << 62; bit; bit >>= 2) {
+		u64 take = 0 - (u64)(v >= root + bit);
+
+		v -= (root + bit) & take;
+		root = (root >> 1) + (bit & take);
+	}
+	return (u32)root;
+}
+
+u16 hf_amp_of_duty(u32 duty_q16)
+{
+	s64 s;
+
+	if (duty_q16 >= 32768)	/* half a period is all there is */
+		return HF_AMP_FULL;
+	s = hf_sin_q30(duty_q16 << 15) - HF_TRIG_ERR_Q30;
+	return s > 0 ? (u16)(s * HF_AMP_FULL / Q30) : 0;
+}
+
+/*
+ * Horner form of 1 - u/(1 2) (1 - u/(2 3) (1 - u/(3 4) (...))). Every t but the
+ * last is positive; the two truncations of each step add up to < 7 LSB.
+ */
+s32 hf_piston_q30(u32 u_q30)
+{
+	u64 u = u_q30 < HF_PISTON_NULL_Q30 ? u_q30 : HF_PISTON_NULL_Q30;
+	s64 t = Q30;
+	u32 m;
+
+	for (m = PISTON_TERMS; m; m--)
+		t = Q30 - (s64)((u * (u64)t >> 30) * piston_step[m - 1] >> 32);
+	return (s32)t;
+}
+
+u32 hf_piston_q16(u64 x_q16)
+{
+	s64 d;
+
+	if (x_q16 > HF_PISTON_NULL_X_Q16)
+		return PISTON_LOBE_Q16;
+	/* D falls with u, so u rounds down */
+	d = hf_piston_q30((u32)(x_q16 * x_q16 / 16)) + HF_PISTON_ERR_Q30;
+	if (d <= 0)
+		return 0;
+	d = (d + (1 << 14) - 1) >> 14;
+	return d < HF_Q16_ONE ? (u32)d : HF_Q16_ONE;
+}

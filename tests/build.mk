@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0
+# Unit tests: every tests/unit/test_*.c becomes build/tests/unit/test_*, linked with all of
+# kmod/rules and the shared helpers beside it, under ASan and UBSan.
+
+# -idirafter, not -I: kmod/rules has a limits.h, which must not hide the system's.
+UNIT_CPPFLAGS := -idirafter kmod/rules -Itests/unit
+
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+UNIT_HELPERS := $(patsubst %.c,$(BUILD)/san/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+RULES_SAN := $(patsubst %.c,$(BUILD)/san/%.o,$(wildcard kmod/rules/*.c))
+
+$(BUILD)/san/tests/unit/%.o: CPPFLAGS += $(UNIT_CPPFLAGS)
+
+$(BUILD)/san/librules.a: $(RULES_SAN)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/san/tests/unit/%.o $(UNIT_HELPERS) $(BUILD)/san/librules.a
+	@mkdir -p $(@D)
+	$(CC) $(SANFLAGS) -o $@ $^ -lcriterion -lm
+
+CHECK_BINS += $(UNIT_TESTS)
