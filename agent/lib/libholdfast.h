@@ -442,7 +442,7 @@ int holdfast_stream_parse_csv(struct holdfast_stream **out, const char *data, si
 /* Reads a file of either kind; it is a stream file if it begins like one. */
 int holdfast_stream_load(struct holdfast_stream **out, const char *path, uint16_t amp,
 			 char *text);
-/* Writes to a temporary file beside @path and renames it: there is never half a file. */
+/* Writes @path.tmp and renames it: there is never half a file. */
 int holdfast_stream_save(const struct holdfast_stream *s, const char *path);
 
 uint32_t holdfast_stream_channels(const struct holdfast_stream *s);

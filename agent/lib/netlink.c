@@ -30,16 +30,18 @@ static void string_of(struct nlattr *a, char *buf, size_t len)
 		nla_strlcpy(buf, a, len);
 }
 
+/* A limit or a place that is none is absent. */
 static void reason_of(struct nlattr *nest, struct holdfast_reason *r)
 {
 	struct nlattr *a[HOLDFAST_A_REASON_MAX + 1];
 
 	*r = (struct holdfast_reason){ .limit = HOLDFAST_LIM_NONE, .where = HOLDFAST_NOWHERE };
-	if (!nest || nla_parse_nested(a, HOLDFAST_A_REASON_MAX, nest, NULL) < 0 ||
-	    !a[HOLDFAST_A_REASON_LIMIT])
+	if (!nest || nla_parse_nested(a, HOLDFAST_A_REASON_MAX, nest, NULL) < 0)
 		return;
-	r->limit = u32_of(a[HOLDFAST_A_REASON_LIMIT]);
-	r->where = u32_of(a[HOLDFAST_A_REASON_WHERE]);
+	if (a[HOLDFAST_A_REASON_LIMIT])
+		r->limit = u32_of(a[HOLDFAST_A_REASON_LIMIT]);
+	if (a[HOLDFAST_A_REASON_WHERE])
+		r->where = u32_of(a[HOLDFAST_A_REASON_WHERE]);
 	r->measured = (int64_t)u64_of(a[HOLDFAST_A_REASON_MEASURED]);
 	r->bound = (int64_t)u64_of(a[HOLDFAST_A_REASON_BOUND]);
 }

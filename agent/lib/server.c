@@ -104,8 +104,6 @@ static int remove_stale(const struct sockaddr_un *sa)
 
 static int listen_at(struct holdfast_server *s, const char *path, gid_t gid)
 {
-	mode_t mode = gid == (gid_t)-1 ? 0600 : 0660;
-	mode_t old;
 	int ret;
 
 	if (strlen(path) >= sizeof(s->sa.sun_path))
@@ -118,16 +116,16 @@ static int listen_at(struct holdfast_server *s, const char *path, gid_t gid)
 	s->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s->listener < 0)
 		return -errno;
-	old = umask(0177);
-	ret = bind(s->listener, (struct sockaddr *)&s->sa, sizeof(s->sa)) ? -errno : 0;
-	umask(old);
-	if (ret) {
+	/* The file that bind(2) makes gets the mode of the socket: private from the start. */
+	if (fchmod(s->listener, 0600) ||
+	    bind(s->listener, (struct sockaddr *)&s->sa, sizeof(s->sa))) {
+		ret = -errno;
 		s->sa.sun_path[0] = '\0';	/* not ours to remove */
 		return ret;
 	}
-	if (gid != (gid_t)-1 && chown(path, (uid_t)-1, gid))
+	if (gid != (gid_t)-1 && (chown(path, (uid_t)-1, gid) || chmod(path, 0660)))
 		return -errno;
-	if (chmod(path, mode) || listen(s->listener, HF_CLIENTS))
+	if (listen(s->listener, HF_CLIENTS))
 		return -errno;
 	return watch(s, s->listener, HF_CLIENTS);
 }

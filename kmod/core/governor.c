@@ -143,6 +143,7 @@ void hf_rest_locked(struct hf_array *a, const struct hf_reason *r)
 	now = ktime_get_ns();
 	hf_quiet_locked(a, now);
 	hf_state_set_locked(a, HF_EV_REST, HF_DET_RESTED);
+	hf_status_update_locked(a, now);
 	/* A program that rests all the time must not push trips out of the ring. */
 	if (a->rest_event_ns && now - a->rest_event_ns < HF_REST_EVENT_NS)
 		return;
@@ -159,6 +160,7 @@ void hf_silence_locked(struct hf_array *a, enum hf_event_detail why)
 	hf_hw_silence_locked(a);
 	hf_quiet_locked(a, ktime_get_ns());
 	hf_state_set_locked(a, HF_EV_SILENCE, why);
+	hf_status_update_locked(a, ktime_get_ns());
 	if (before == HF_ARMED || before == HF_EMITTING)
 		hf_state_event(a, why, HOLDFAST_SEV_INFO, NULL, l);
 }

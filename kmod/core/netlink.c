@@ -63,6 +63,7 @@ static int hf_nl_reply(struct sk_buff *skb, void *head, int err, struct genl_inf
 
 static int hf_nl_array_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
+	struct hf_nl_array v;
 	struct hf_array *a;
 	struct sk_buff *msg;
 	void *head;
@@ -75,14 +76,15 @@ static int hf_nl_array_get_doit(struct sk_buff *skb, struct genl_info *info)
 	a = hf_nl_array(info->attrs[HOLDFAST_A_ARRAY_INDEX], info->extack);
 	if (IS_ERR(a))
 		return PTR_ERR(a);
+	hf_nl_array_view(a, &v);
 	err = -ENOMEM;
-	msg = genlmsg_new(hf_nl_array_size(a), GFP_KERNEL);
+	msg = genlmsg_new(hf_nl_array_size(a, &v), GFP_KERNEL);
 	if (!msg)
 		goto out;
 	err = -EMSGSIZE;
 	head = genlmsg_put_reply(msg, info, &hf_nl_family, 0, HOLDFAST_CMD_ARRAY_GET);
 	if (head)
-		err = hf_nl_put_array(msg, a);
+		err = hf_nl_put_array(msg, a, &v);
 	err = hf_nl_reply(msg, head, err, info);
 out:
 	hf_array_put(a);
@@ -131,11 +133,13 @@ static int hf_nl_dump_array(struct sk_buff *skb, struct netlink_callback *cb, st
 {
 	void *head = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
 				 &hf_nl_family, NLM_F_MULTI, HOLDFAST_CMD_ARRAY_GET);
+	struct hf_nl_array v;
 
 	if (!head)
 		return -EMSGSIZE;
 	genl_dump_check_consistent(cb, head);
-	if (hf_nl_put_array(skb, a)) {
+	hf_nl_array_view(a, &v);
+	if (hf_nl_put_array(skb, a, &v)) {
 		genlmsg_cancel(skb, head);
 		return -EMSGSIZE;
 	}

@@ -13,7 +13,6 @@
 #define HF_NL_U8	nla_total_size(sizeof(u8))
 #define HF_NL_U32	nla_total_size(sizeof(u32))
 #define HF_NL_U64	nla_total_size_64bit(sizeof(u64))
-#define HF_NL_REASON	(nla_total_size(0) + 2 * HF_NL_U32 + 2 * HF_NL_U64)
 #define HF_NL_SENSOR	(nla_total_size(0) + 3 * HF_NL_U32 + 2 * HF_NL_U64)
 #define HF_NL_FENCE	(nla_total_size(0) + 2 * HF_NL_U32 + HF_NL_U64)
 
@@ -22,13 +21,35 @@ static size_t str_size(const char *s, size_t room)
 	return nla_total_size(strnlen(s, room - 1) + 1);
 }
 
+static bool no_limit(const struct holdfast_reason *r)
+{
+	return r->limit == HOLDFAST_LIM_NONE;
+}
+
+static bool no_place(const struct holdfast_reason *r)
+{
+	return r->where == HOLDFAST_NOWHERE;
+}
+
+static size_t reason_size(const struct holdfast_reason *r)
+{
+	if (no_limit(r) && no_place(r))
+		return 0;
+	return nla_total_size(0) + !no_limit(r) * HF_NL_U32 + !no_place(r) * HF_NL_U32 +
+	       2 * HF_NL_U64;
+}
+
+/* What there is not is left out: a reader need not know magic numbers. */
 static int put_reason(struct sk_buff *skb, int type, const struct holdfast_reason *r)
 {
-	struct nlattr *nest = nla_nest_start(skb, type);
+	struct nlattr *nest;
 
+	if (no_limit(r) && no_place(r))
+		return 0;
+	nest = nla_nest_start(skb, type);
 	if (!nest ||
-	    nla_put_u32(skb, HOLDFAST_A_REASON_LIMIT, r->limit) ||
-	    nla_put_u32(skb, HOLDFAST_A_REASON_WHERE, r->where) ||
+	    (!no_limit(r) && nla_put_u32(skb, HOLDFAST_A_REASON_LIMIT, r->limit)) ||
+	    (!no_place(r) && nla_put_u32(skb, HOLDFAST_A_REASON_WHERE, r->where)) ||
 	    nla_put_s64(skb, HOLDFAST_A_REASON_MEASURED, r->measured, HOLDFAST_A_REASON_PAD) ||
 	    nla_put_s64(skb, HOLDFAST_A_REASON_BOUND, r->bound, HOLDFAST_A_REASON_PAD))
 		return -EMSGSIZE;
@@ -38,22 +59,12 @@ static int put_reason(struct sk_buff *skb, int type, const struct holdfast_reaso
 
 /* ---- array */
 
-/* What of an array must be read under its lock, at one moment. */
-struct array_view {
-	u32 state;
-	u64 epoch;
-	bool sealed;
-	u64 admitted, attenuated, rejected, malformed;
-	u32 cause, severity, trips;
-	struct holdfast_reason reason;
-};
-
-static void array_view(struct hf_array *a, struct array_view *v)
+void hf_nl_array_view(struct hf_array *a, struct hf_nl_array *v)
 {
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&a->lock, flags);
-	*v = (struct array_view){
+	*v = (struct hf_nl_array){
 		.state = a->state,
 		.epoch = a->epoch,
 		.sealed = a->sealed,
@@ -67,11 +78,12 @@ static void array_view(struct hf_array *a, struct array_view *v)
 		.reason = hf_trip_reason(a),
 	};
 	raw_spin_unlock_irqrestore(&a->lock, flags);
+	hf_event_range(a, &v->oldest, &v->newest, &v->undelivered);
 }
 
-size_t hf_nl_array_size(const struct hf_array *a)
+size_t hf_nl_array_size(const struct hf_array *a, const struct hf_nl_array *v)
 {
-	return 6 * HF_NL_U32 + HF_NL_U8 + 9 * HF_NL_U64 + HF_NL_REASON +
+	return 6 * HF_NL_U32 + HF_NL_U8 + 9 * HF_NL_U64 + reason_size(&v->reason) +
 	       str_size(a->model_name, sizeof(a->model_name)) +
 	       str_size(a->serial, sizeof(a->serial));
 }
@@ -86,32 +98,27 @@ static int put_u64(struct sk_buff *skb, int type, u64 v)
 	return nla_put_u64_64bit(skb, type, v, HOLDFAST_A_ARRAY_PAD);
 }
 
-int hf_nl_put_array(struct sk_buff *skb, struct hf_array *a)
+int hf_nl_put_array(struct sk_buff *skb, const struct hf_array *a, const struct hf_nl_array *v)
 {
-	u64 oldest, newest, undelivered;
-	struct array_view v;
-
-	array_view(a, &v);
-	hf_event_range(a, &oldest, &newest, &undelivered);
 	if (nla_put_u32(skb, HOLDFAST_A_ARRAY_INDEX, a->index) ||
 	    put_u64(skb, HOLDFAST_A_ARRAY_INSTANCE, a->instance) ||
 	    nla_put_string(skb, HOLDFAST_A_ARRAY_MODEL, a->model_name) ||
 	    nla_put_string(skb, HOLDFAST_A_ARRAY_SERIAL, a->serial) ||
 	    nla_put_u32(skb, HOLDFAST_A_ARRAY_CHANNELS, a->np->channels) ||
-	    nla_put_u32(skb, HOLDFAST_A_ARRAY_STATE, v.state) ||
-	    put_u64(skb, HOLDFAST_A_ARRAY_EPOCH, v.epoch) ||
-	    nla_put_u8(skb, HOLDFAST_A_ARRAY_SEALED, v.sealed) ||
-	    put_u64(skb, HOLDFAST_A_ARRAY_EVENT_SEQ, newest) ||
-	    put_u64(skb, HOLDFAST_A_ARRAY_OLDEST_SEQ, oldest) ||
-	    put_u64(skb, HOLDFAST_A_ARRAY_UNDELIVERED, undelivered) ||
-	    nla_put_u32(skb, HOLDFAST_A_ARRAY_TRIP_CAUSE, v.cause) ||
-	    nla_put_u32(skb, HOLDFAST_A_ARRAY_TRIP_SEVERITY, v.severity) ||
-	    put_reason(skb, HOLDFAST_A_ARRAY_TRIP_REASON, &v.reason) ||
-	    nla_put_u32(skb, HOLDFAST_A_ARRAY_TRIP_COUNT, v.trips) ||
-	    put_u64(skb, HOLDFAST_A_ARRAY_FRAMES_ADMITTED, v.admitted) ||
-	    put_u64(skb, HOLDFAST_A_ARRAY_FRAMES_ATTENUATED, v.attenuated) ||
-	    put_u64(skb, HOLDFAST_A_ARRAY_FRAMES_REJECTED, v.rejected) ||
-	    put_u64(skb, HOLDFAST_A_ARRAY_FRAMES_MALFORMED, v.malformed))
+	    nla_put_u32(skb, HOLDFAST_A_ARRAY_STATE, v->state) ||
+	    put_u64(skb, HOLDFAST_A_ARRAY_EPOCH, v->epoch) ||
+	    nla_put_u8(skb, HOLDFAST_A_ARRAY_SEALED, v->sealed) ||
+	    put_u64(skb, HOLDFAST_A_ARRAY_EVENT_SEQ, v->newest) ||
+	    put_u64(skb, HOLDFAST_A_ARRAY_OLDEST_SEQ, v->oldest) ||
+	    put_u64(skb, HOLDFAST_A_ARRAY_UNDELIVERED, v->undelivered) ||
+	    nla_put_u32(skb, HOLDFAST_A_ARRAY_TRIP_CAUSE, v->cause) ||
+	    nla_put_u32(skb, HOLDFAST_A_ARRAY_TRIP_SEVERITY, v->severity) ||
+	    put_reason(skb, HOLDFAST_A_ARRAY_TRIP_REASON, &v->reason) ||
+	    nla_put_u32(skb, HOLDFAST_A_ARRAY_TRIP_COUNT, v->trips) ||
+	    put_u64(skb, HOLDFAST_A_ARRAY_FRAMES_ADMITTED, v->admitted) ||
+	    put_u64(skb, HOLDFAST_A_ARRAY_FRAMES_ATTENUATED, v->attenuated) ||
+	    put_u64(skb, HOLDFAST_A_ARRAY_FRAMES_REJECTED, v->rejected) ||
+	    put_u64(skb, HOLDFAST_A_ARRAY_FRAMES_MALFORMED, v->malformed))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -120,7 +127,9 @@ int hf_nl_put_array(struct sk_buff *skb, struct hf_array *a)
 
 size_t hf_nl_event_size(const struct hf_event_rec *ev)
 {
-	return 9 * HF_NL_U32 + 7 * HF_NL_U64 + HF_NL_REASON +
+	const struct holdfast_reason reason = hf_reason_uapi(&ev->reason);
+
+	return 9 * HF_NL_U32 + 7 * HF_NL_U64 + reason_size(&reason) +
 	       str_size(ev->who.comm, sizeof(ev->who.comm));
 }
 
@@ -156,7 +165,8 @@ int hf_nl_put_event(struct sk_buff *skb, const struct hf_array *a, const struct 
 
 size_t hf_nl_status_size(const struct hf_nl_status *st)
 {
-	size_t size = 9 * HF_NL_U32 + 2 * HF_NL_U8 + 13 * HF_NL_U64 + 2 * HF_NL_REASON +
+	size_t size = 9 * HF_NL_U32 + 2 * HF_NL_U8 + 13 * HF_NL_U64 +
+		      reason_size(&st->page.last_reject) + reason_size(&st->page.nearest) +
 		      st->page.fences * HF_NL_FENCE;
 	u32 i;
 

@@ -16,13 +16,26 @@ struct hf_nl_status {
 	u32 fault[HF_MAX_SENSORS];	/* enum hf_sensor_fault */
 };
 
+/* What of an array is taken at one moment. */
+struct hf_nl_array {
+	u32 state;
+	u64 epoch;
+	bool sealed;
+	u64 admitted, attenuated, rejected, malformed;
+	u32 cause, severity, trips;	/* of the last trip */
+	struct holdfast_reason reason;
+	u64 oldest, newest, undelivered;	/* events */
+};
+
+void hf_nl_array_view(struct hf_array *a, struct hf_nl_array *v);
+
 /* Sizes are those of the payload after the generic netlink header. */
-size_t hf_nl_array_size(const struct hf_array *a);
+size_t hf_nl_array_size(const struct hf_array *a, const struct hf_nl_array *v);
 size_t hf_nl_event_size(const struct hf_event_rec *ev);
 size_t hf_nl_status_size(const struct hf_nl_status *st);
 
 /* 0 or -EMSGSIZE. */
-int hf_nl_put_array(struct sk_buff *skb, struct hf_array *a);
+int hf_nl_put_array(struct sk_buff *skb, const struct hf_array *a, const struct hf_nl_array *v);
 int hf_nl_put_event(struct sk_buff *skb, const struct hf_array *a, const struct hf_event_rec *ev);
 int hf_nl_put_status(struct sk_buff *skb, const struct hf_array *a, const struct hf_nl_status *st);
 

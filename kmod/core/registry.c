@@ -29,7 +29,7 @@ static DEFINE_IDA(hf_ida);
 static dev_t hf_devt;
 
 /*
- * What outlives an unplugging: a sealed envelope, heat and dose. Otherwise
+ * What outlives an unplugging: the site envelope, heat and dose. Otherwise
  * pulling the plug would loosen limits and forget exposure.
  */
 struct hf_memory {
@@ -250,8 +250,7 @@ static int hf_array_recall(struct hf_array *a, const struct hf_memory *m, bool k
 	hf_envelope_loosest(&a->site);
 	hf_model_init(a->model, a->np, now);
 	if (known) {
-		if (m->sealed)
-			a->site = m->site;
+		a->site = m->site;
 		a->sealed = m->sealed;
 		if (m->model.channels == a->np->channels) {
 			*a->model = m->model;

@@ -173,6 +173,7 @@ static void hf_output_locked(struct hf_lease *l, u64 now)
 	if (was == a->state)
 		return;
 	trace_holdfast_state(a->index, was, a->state, HF_DET_EMITTING);
+	hf_status_update_locked(a, now);
 	if (!a->emitted) {
 		struct hf_event_rec ev = {
 			.type = HF_EVT_STATE,
@@ -202,6 +203,7 @@ static void hf_all_off_locked(struct hf_lease *l, u64 now)
 	if (next >= 0 && next != (int)a->state) {
 		trace_holdfast_state(a->index, a->state, next, HF_DET_RESTED);
 		a->state = next;
+		hf_status_update_locked(a, now);
 	}
 }
 

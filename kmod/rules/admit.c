@@ -113,7 +113,7 @@ static bool masked(const struct hf_rules *r, u32 i)
 	return !(r->env.mask[i / 64] >> (i % 64) & 1);
 }
 
-/* Calibrates, scales, quantises and masks. Returns the amplitude of the loudest channel before scaling. */
+/* Calibrates, scales, quantises, masks. Returns the loudest amplitude before scaling. */
 static u32 quantise(const struct hf_rules *r, const struct hf_request *req, u32 scale_q16,
 		    struct hf_wire *w)
 {
@@ -229,7 +229,7 @@ static u64 hold_ns(const struct hf_rules *r)
 	return (u64)limit(r, HF_LIM_HOLD) * HF_NSEC_PER_MSEC;
 }
 
-/* Factor on the amplitudes that brings the power down to @want; channels that are on cost @base in any case */
+/* Factor on the amplitudes that brings the power to @want; being on costs @base in any case */
 static u32 power_ratio(u64 want, u64 power, u64 base)
 {
 	return want > base ? root_ratio_of(want - base, power - base) : FIRM;
@@ -325,7 +325,8 @@ static void check_power(struct trial *t)
 	if (done(t))
 		return;
 	check_projection(t, HF_LIM_ARRAY_RISE, HF_NOWHERE, m->array_rise_uk,
-			 heat_uk(power, np->rth_array_mk_per_w), np->tau_array_ms, 1000, power, base);
+			 heat_uk(power, np->rth_array_mk_per_w), np->tau_array_ms, 1000,
+			 power, base);
 }
 
 static void check_emission_time(struct trial *t)
@@ -341,7 +342,8 @@ static void check_emission_time(struct trial *t)
 	}
 	/* ppb against ppm; else frames after a forced rest would buy a tick each */
 	if (m->duty_ppb > duty * 1000)
-		broken(t, HF_LIM_EMIT_DUTY, HF_NOWHERE, (s64)div_up((u64)m->duty_ppb, 1000), duty, FIRM);
+		broken(t, HF_LIM_EMIT_DUTY, HF_NOWHERE, (s64)div_up((u64)m->duty_ppb, 1000), duty,
+		       FIRM);
 }
 
 /* ---- field ---- */
@@ -364,7 +366,8 @@ static u64 exact_mpa(struct trial *t, const struct hf_field_point *p)
  * disturbs cancellation, so after some passes take the one that cannot miss: the
  * coherent sum before rounding is at most @s and one level on every channel.
  */
-static u32 field_ratio(const struct trial *t, const struct hf_field_point *p, u64 mpa, u64 s, u64 bound)
+static u32 field_ratio(const struct trial *t, const struct hf_field_point *p, u64 mpa, u64 s,
+		       u64 bound)
 {
 	if (t->b.sure)
 		mpa = s + div_up(p->gsum_upa, 1000ULL * t->r->np->amp_levels);
@@ -391,8 +394,8 @@ static void check_dose(struct trial *t, u32 j)
 	past = hf_model_dose(m, site);
 	more = dose_of(t->w->point_mpa[j], (u64)limit(t->r, HF_LIM_HOLD));
 	if (past > (u64)bound || more > (u64)bound - past)
-		broken(t, HF_LIM_DOSE, j, clamp_s64(past + more < past ? U64_MAX : past + more), bound,
-		       past < (u64)bound ? root_ratio_of((u64)bound - past, more) : FIRM);
+		broken(t, HF_LIM_DOSE, j, clamp_s64(past + more < past ? U64_MAX : past + more),
+		       bound, past < (u64)bound ? root_ratio_of((u64)bound - past, more) : FIRM);
 }
 
 static void check_field(struct trial *t)
@@ -496,13 +499,13 @@ static void check_foci(struct trial *t)
 
 static void check_output(struct trial *t)
 {
-	static void (*const step[])(struct trial *t) = {
-		check_power, check_emission_time, check_field, check_foci,
-	};
-	u32 i;
-
-	for (i = 0; i < sizeof(step) / sizeof(step[0]) && !done(t); i++)
-		step[i](t);
+	check_power(t);
+	if (!done(t))
+		check_emission_time(t);
+	if (!done(t))
+		check_field(t);
+	if (!done(t))
+		check_foci(t);
 }
 
 static void check_change(struct trial *t)
@@ -556,7 +559,8 @@ void hf_admit(const struct hf_rules *r, const struct hf_context *ctx, const stru
 		t.b.all = req->attenuate && r->np->amp_levels > 1;
 		t.b.sure = pass >= HF_ADMIT_PASSES / 2;
 		check_change(&t);
-		check_output(&t);
+		if (!done(&t))
+			check_output(&t);
 		if (!t.b.broken) {
 			verdict(res, pass ? HF_ATTENUATE : HF_ADMIT, scale, binds);
 			return;
@@ -589,7 +593,7 @@ bool hf_recheck(const struct hf_rules *r, const struct hf_context *ctx, struct h
 			broken(&t, HF_LIM_NONE, i, w->amp_q16[i], 0, FIRM);
 	if (w->on && !done(&t))
 		check_cap(&t);
-	if (w->on)
+	if (w->on && !done(&t))
 		check_output(&t);
 	verdict(res, t.b.broken ? HF_REJECT : HF_ADMIT, HF_Q16_ONE, t.b.reason);
 	return !t.b.broken;

@@ -47,7 +47,7 @@ struct hf_rules {
 	const struct hf_phase_lut *lut;
 	u16 amp_cap;		/* from AMP_CAP and DRIVE_DUTY */
 	struct hf_focus lo, hi;	/* box around all channels */
-	u32 site_index[HF_MAX_FENCE];	/* point j of this envelope -> site fence index, or HF_NOWHERE */
+	u32 site_index[HF_MAX_FENCE];	/* of point j in the site fence, or HF_NOWHERE */
 	u32 points;
 	struct hf_field_point point[];
 };

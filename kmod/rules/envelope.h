@@ -32,8 +32,8 @@ struct hf_envelope {
 /* What an envelope operation can answer. */
 enum hf_env_status {
 	HF_ENV_OK = 0,
-	HF_ENV_RANGE,		/* a value outside the range of its limit; reason.bound = that range's end */
-	HF_ENV_CONTRADICTION,	/* two limits exclude each other (box min > max, warn > crit, ...) */
+	HF_ENV_RANGE,		/* a value out of its limit's range; reason.bound = the end */
+	HF_ENV_CONTRADICTION,	/* two limits exclude each other (box min > max, ...) */
 	HF_ENV_FENCE_FULL,	/* more than HF_MAX_FENCE points; reason.measured = how many */
 	HF_ENV_FENCE_PLACE,	/* a point outside +-10 m; reason.where = its index */
 	HF_ENV_LOOSER,		/* tighten: a field is looser than before */

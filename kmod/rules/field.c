@@ -7,16 +7,16 @@
 #include "field.h"
 #include "trig.h"
 
-#define Q30		(1LL << 30)
+#define Q30		1073741824LL	/* 1.0 */
 #define G_FULL		32767		/* largest |g| and |x| */
 #define NEAR_UM		2000		/* closer counts as this far */
 #define PI2_Q28		2649351758ULL	/* pi^2, Q28 */
-#define ROUND_Q16	46400		/* rounding a complex value to integers: 0.7080 of the last place */
+#define ROUND_Q16	46400		/* a complex value in integers: off by 0.7080 */
 #define DIR_ERR_Q30	64		/* directivity: geometry and hf_piston_q30 together */
 #define RATIO_ERR_Q30	8		/* the divisions behind a gain ratio */
 #define REF_RANGE	12		/* directivity may lower the reference gain by 2^-12 */
 #define MAG_SHIFT	9		/* |re|, |im| <= 2^40 come down to 2^31 */
-#define EPS_MAX_Q32	(1U << 23)	/* worse than 0.2 %: phases mean nothing, S is the answer */
+#define EPS_MAX_Q32	8388608U	/* worse than 0.2 %: phases mean nothing, S is the answer */
 
 /* 2^61 * 2^25 / (32767^2 * 65535 * 1000): uPa of gmax to mPa per magnitude unit, rounded up */
 #define UNIT_Q61	1099595519ULL
@@ -120,7 +120,8 @@ static u64 aperture_u(const struct hf_nameplate *np)
 }
 
 /* Directivity in Q30 towards r, |r| = d, of a channel that looks along its normal */
-static s64 directivity(const struct hf_channel_pos *c, s64 rx, s64 ry, s64 rz, struct dist d, u64 u_full)
+static s64 directivity(const struct hf_channel_pos *c, s64 rx, s64 ry, s64 rz, struct dist d,
+		       u64 u_full)
 {
 	s64 nx = c->nx_q14, ny = c->ny_q14, nz = c->nz_q14;
 	u64 nn = (u64)(nx * nx + ny * ny + nz * nz);
@@ -144,7 +145,8 @@ struct path {
 	u64 w;		/* directivity / d, um^-1, Q63 */
 };
 
-static struct path path_of(const struct hf_channel_pos *c, const struct hf_field_point *p, u64 u_full)
+static struct path path_of(const struct hf_channel_pos *c, const struct hf_field_point *p,
+			   u64 u_full)
 {
 	s64 rx = (s64)p->x_um - c->x_um;
 	s64 ry = (s64)p->y_um - c->y_um;
@@ -278,7 +280,7 @@ u64 hf_field_bound_mpa(const struct hf_field_point *p, const struct hf_phasors *
 		im += x.re * g.im + x.im * g.re;
 	}
 
-	/* gabs of the channels that are on: exact where all of those are alike, or all channels are on */
+	/* gabs of what is on: exact if all of that is alike, or all channels are on */
 	gon = sum / ph->amp_min;
 	if (gon > p->gabs_sum)
 		gon = p->gabs_sum;

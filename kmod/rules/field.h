@@ -52,7 +52,7 @@ void hf_field_point_init(struct hf_field_point *p, const struct hf_nameplate *np
 
 /* The phasors of one frame: amplitude x phase, Q15, as loud as @shift allows. */
 struct hf_phasors {
-	u32 shift;		/* amplitudes are scaled by 2^shift: small ones keep their precision */
+	u32 shift;		/* amplitudes are scaled by 2^shift, to keep small ones precise */
 	u32 amp_sum;		/* of all amplitudes, unscaled */
 	u32 amp_min;		/* smallest that is not 0 */
 	struct hf_cs16 x[HF_MAX_CHANNELS];

@@ -31,7 +31,7 @@ struct hf_sensor_desc {
 	s64 min;		/* plausible range; outside = implausible */
 	s64 max;
 	s64 max_step;		/* largest plausible change between two samples; 0 = not checked */
-	u32 stuck_samples;	/* that many equal samples in a row = stuck; 0 = a quantised sensor, not checked */
+	u32 stuck_samples;	/* equal samples in a row that mean stuck; 0 = not checked */
 	char label[32];
 };
 
@@ -39,11 +39,11 @@ struct hf_nameplate {
 	u32 channels;		/* 1..HF_MAX_CHANNELS */
 	u32 phase_levels;	/* wire steps per turn, 2..4096 */
 	u32 amp_levels;		/* wire steps above off, 1..4096; 1 = on/off */
-	u64 p0_safety_upam;	/* worst-case source strength, uPa m peak at full drive; <= 20 Pa m */
+	u64 p0_safety_upam;	/* worst-case source strength, uPa m peak at full drive */
 	u64 p0_nominal_upam;	/* for prediction, never for a check */
 	u32 wavelength_nm;	/* at the speed of sound that the field uses */
 	u32 aperture_um;	/* piston radius for the directivity; 0 = omnidirectional (safe) */
-	u32 field_tol_q16;	/* model uncertainty: this fraction of S is added to the error bound */
+	u32 field_tol_q16;	/* model uncertainty: share of S added to the error bound */
 	u64 p_drive_uw;		/* per channel that is on, whatever its amplitude */
 	u64 p_acoustic_uw;	/* per channel at full amplitude, scales with a^2 */
 	u32 rth_chan_mk_per_w;	/* modelled rise of a channel per W in it */

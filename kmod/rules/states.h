@@ -13,7 +13,7 @@ enum hf_event {
 	HF_EV_ARM,	/* someone entitled armed */
 	HF_EV_FRAME,	/* an admitted frame with at least one channel on */
 	HF_EV_FRAME_OFF,	/* an admitted frame with every channel off */
-	HF_EV_REST,	/* hold time over, lease ended, emission time used up: outputs off, still armed */
+	HF_EV_REST,	/* hold over, lease ended, emission used up: off, still armed */
 	HF_EV_SILENCE,	/* someone asked for silence, or the keeper went */
 	HF_EV_TRIP,
 	HF_EV_RESET,	/* someone entitled reset, cause gone, dwell over */

@@ -21,16 +21,15 @@ static const s32 quarter[65] = {
 	1068571464, 1070832474, 1072448455, 1073418433, 1073741824,
 };
 
-#define Q30		(1LL << 30)
+#define Q30		1073741824LL	/* 1.0 */
 #define TWO_PI_Q28	1686629713LL	/* 2 pi, Q28 */
 #define PISTON_TERMS	12		/* the rest is below 4e-12 at the first null */
 #define PISTON_LOBE_Q16	8670		/* largest side lobe of |2 J1(x)/x|, 0.132280, rounded up */
 
-/* 2^32 / (m (m + 1)), m from 1 */
-#define STEP(m)		((1ULL << 32) / ((m) * ((m) + 1)))
+/* 2^32 / (m (m + 1)), m = 1..12, rounded down */
 static const u32 piston_step[PISTON_TERMS] = {
-	STEP(1), STEP(2), STEP(3), STEP(4), STEP(5), STEP(6),
-	STEP(7), STEP(8), STEP(9), STEP(10), STEP(11), STEP(12),
+	2147483648U, 715827882U, 357913941U, 214748364U, 143165576U, 102261126U,
+	76695844U, 59652323U, 47721858U, 39045157U, 32537631U, 27531841U,
 };
 
 static s64 table(u32 i)

@@ -75,7 +75,8 @@ static void compare(const char *what)
 
 	exact = fmin(exact + sum * np.field_tol_q16 / 65536, sum);
 	cr_assert(s >= sum * (1 - 1e-12), "%s: S %.3f below %.3f", what, s, sum);
-	cr_assert(s <= sum * (1 + 2e-9) + promised_excess_mpa(), "%s: S %.3f far above %.3f", what, s, sum);
+	cr_assert(s <= sum * (1 + 2e-9) + promised_excess_mpa(), "%s: S %.3f far above %.3f", what,
+		  s, sum);
 	cr_assert(bound >= exact * (1 - 1e-12), "%s: %.3f mPa below %.3f", what, bound, exact);
 	cr_assert(bound <= s, "%s: bound above S", what);
 	cr_assert(bound - exact <= promised_excess_mpa() + 1e-4 * sum * np.field_tol_q16 / 65536,
@@ -100,7 +101,8 @@ static void random_point(struct rng *r)
 		point_at(0, 0, (s32)d);
 		break;
 	case 1:
-		point_at((s32)rng_range(r, -10000000, 10000000), (s32)rng_range(r, -10000000, 10000000),
+		point_at((s32)rng_range(r, -10000000, 10000000),
+			 (s32)rng_range(r, -10000000, 10000000),
 			 (s32)rng_range(r, -10000000, 10000000));
 		break;
 	case 2:	/* right in front of one transducer, or in it */
@@ -137,7 +139,8 @@ static void frames(u32 side, u32 points, u32 per_point, u64 seed)
 
 			frame_make(kind, &r, &np, &ref, phase, amp);
 			to_wire(np.phase_levels, al);
-			snprintf(what, sizeof(what), "seed %lx point %u frame %u kind %u", seed, i, k, kind);
+			snprintf(what, sizeof(what), "seed %lx point %u frame %u kind %u", seed, i,
+				 k, kind);
 			compare(what);
 		}
 	}
@@ -148,7 +151,7 @@ Test(field, differential_256, .timeout = 120) { frames(16, 2000, 60, SEED + 1); 
 Test(field, differential_1024, .timeout = 120) { frames(32, 400, 50, SEED + 2); }
 Test(field, differential_1, .timeout = 120) { frames(1, 4000, 10, SEED + 3); }
 
-/* 0.2 promille of S for every frame of usual loudness that a 16 x 16 array plays 100 mm or more above itself. */
+/* 0.2 promille of S for every usual frame of a 16 x 16 array, 100 mm or more above it. */
 Test(field, tight)
 {
 	struct rng r = rng_seeded(SEED + 4);
@@ -236,10 +239,11 @@ Test(field, phase_table_is_exact)
 		hf_phase_lut_init(&lut, n);
 		cr_assert_eq(lut.levels, n);
 		for (k = 0; k < n; k++) {
-			double re = 32767 * cos(2 * M_PI * k / n), im = 32767 * sin(2 * M_PI * k / n);
+			double re = 32767 * cos(2 * M_PI * k / n);
+			double im = 32767 * sin(2 * M_PI * k / n);
 
-			cr_assert(fabs(lut.x[k].re - re) <= 0.5006 && fabs(lut.x[k].im - im) <= 0.5006,
-				  "%u of %u", k, n);
+			cr_assert(fabs(lut.x[k].re - re) <= 0.5006, "%u of %u", k, n);
+			cr_assert(fabs(lut.x[k].im - im) <= 0.5006, "%u of %u", k, n);
 		}
 	}
 }
@@ -284,10 +288,12 @@ Test(field, extremes)
 			np.pos[k].y_um = (s32)rng_range(&r, -10000000, 10000000);
 		}
 		hf_phase_lut_init(&lut, np.phase_levels);
-		point_at(rng_below(&r, 2) ? 10000000 : -10000000, (s32)rng_range(&r, -10000000, 10000000),
+		point_at(rng_below(&r, 2) ? 10000000 : -10000000,
+			 (s32)rng_range(&r, -10000000, 10000000),
 			 rng_below(&r, 2) ? 10000000 : 0);
 		for (k = 0; k < 20; k++) {
-			frame_make((enum frame_kind)rng_below(&r, FRAME_KINDS), &r, &np, &ref, phase, amp);
+			frame_make((enum frame_kind)rng_below(&r, FRAME_KINDS), &r, &np, &ref,
+				   phase, amp);
 			to_wire(np.phase_levels, PICK(&r, amp_levels));
 			hf_phasors_of(&ph, &lut, phase, amp, np.channels);
 			cr_assert((double)hf_field_bound_mpa(&p, &ph, amp, np.channels, 0) >=

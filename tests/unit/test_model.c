@@ -83,7 +83,7 @@ Test(model, share_of_the_way_is_on_its_side_and_near)
 	cr_assert_eq(hf_lag_of(1, 0).rise, 1ULL << 32);
 	cr_assert_eq(hf_lag_of(1, 0).fall, 1ULL << 32);
 	cr_assert_eq(hf_lag_of(0, SEC).fall, 0);
-	cr_assert_leq(hf_lag_of(0, SEC).rise, 1);
+	cr_assert_leq(hf_lag_of(0, SEC).rise, 2);
 }
 
 Test(model, first_order_never_below_the_exponential)
@@ -205,6 +205,20 @@ static void random_walk(u64 seed, u64 max_step, u32 steps)
 Test(model, random_output_short_steps) { random_walk(SEED + 2, 20000000, 30000); }
 Test(model, random_output_any_steps) { random_walk(SEED + 3, 600 * SEC, 30000); }
 Test(model, random_output_long_steps) { random_walk(SEED + 4, 100 * HOUR, 5000); }
+
+/* A resistance that is no whole number in Q16 uK per uW: its factor is rounded up. */
+Test(model, rise_factor_is_rounded_up)
+{
+	setup(1, 0);
+	np.rth_chan_mk_per_w = 7;	/* 458.75 */
+	np.rth_array_mk_per_w = 7;
+	on(SEC);
+	hf_model_advance(&m, &np, HOUR * 10);
+	cr_assert_geq(m.chan_rise_uk[0], 1400);
+	cr_assert_leq(m.chan_rise_uk[0], 1401);
+	cr_assert_geq(m.array_rise_uk, 1400);
+	cr_assert_leq(m.array_rise_uk, 1401);
+}
 
 /* 10 000 frames a second: rounding up must not keep the array hot, nor heat it. */
 Test(model, fast_frames_do_not_stall)
@@ -395,8 +409,16 @@ Test(model, dose_expires_and_saturates)
 	hf_model_advance(&m, &np, m.now_ns + 100000 * HOUR);
 	cr_assert_geq(hf_model_dose(&m, 0), 200ULL * 24 * 3600);
 	cr_assert_leq(hf_model_dose(&m, 0), 200ULL * 25 * 3600);
+	/* 31 s of the loudest there is just do not fit in one bucket. */
+	setup(1, 1);
 	mpa[0] = U32_MAX;
-	on(m.now_ns);
+	on(SEC);
+	hf_model_advance(&m, &np, 31 * SEC);
+	cr_assert_lt(hf_model_dose(&m, 0), U64_MAX);
+	setup(1, 1);
+	on(SEC);
+	hf_model_advance(&m, &np, 32 * SEC);
+	cr_assert_eq(hf_model_dose(&m, 0), U64_MAX);
 	hf_model_advance(&m, &np, m.now_ns + 100 * HOUR);
 	cr_assert_eq(hf_model_dose(&m, 0), U64_MAX);
 	off(m.now_ns);

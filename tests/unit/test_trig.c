@@ -26,7 +26,7 @@ static void check_turn(u32 turn)
 	cr_assert(ec <= HF_TRIG_ERR_Q30, "cos(%u) is off by %Lf", turn, ec);
 }
 
-/* A wrong table entry, anywhere, shows at the table angles: there the table is all there is. */
+/* A wrong table entry shows at the table angles: there the table is all there is. */
 Test(trig, every_table_angle)
 {
 	u32 i;
@@ -66,7 +66,8 @@ Test(trig, square_root)
 		u64 q = hf_isqrt64(v);
 
 		cr_assert(q * q <= v, "isqrt(%lu) = %lu is too large", v, q);
-		cr_assert(q == U32_MAX || (q + 1) * (q + 1) > v, "isqrt(%lu) = %lu is too small", v, q);
+		cr_assert(q == U32_MAX || (q + 1) * (q + 1) > v, "isqrt(%lu) = %lu is too small", v,
+			  q);
 	}
 	for (i = 1; i < 100000; i++) {	/* around squares, the largest included */
 		u64 q = i < 50000 ? i : U32_MAX - (i - 50000);
@@ -106,7 +107,8 @@ Test(trig, piston_q30)
 	u64 u, step = 4001;
 
 	for (u = 0; u <= HF_PISTON_NULL_Q30; u += step) {
-		long double e = fabsl(hf_piston_q30((u32)u) - piston(2 * sqrtl(u / 0x1p30L)) * 0x1p30L);
+		long double exact = piston(2 * sqrtl(u / 0x1p30L)) * 0x1p30L;
+		long double e = fabsl(hf_piston_q30((u32)u) - exact);
 
 		cr_assert(e <= HF_PISTON_ERR_Q30, "u = %lu is off by %Lf", u, e);
 	}
@@ -124,8 +126,8 @@ Test(trig, piston_q16_is_never_low)
 		u32 d = hf_piston_q16(x);
 
 		cr_assert(d >= exact, "x = %lu: %u is below %Lf", x, d, exact);
-		cr_assert(x > HF_PISTON_NULL_X_Q16 || d < exact + 1.01L, "x = %lu: %u is far above %Lf", x, d,
-			  exact);
+		cr_assert(x > HF_PISTON_NULL_X_Q16 || d < exact + 1.01L,
+			  "x = %lu: %u is far above %Lf", x, d, exact);
 		cr_assert(d <= 65536);
 	}
 	cr_assert_eq(hf_piston_q16(0), 65536);
