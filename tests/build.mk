@@ -20,3 +20,5 @@ $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/san/tests/unit/%.o $(UNIT_HELPERS
 	$(CC) $(SANFLAGS) -o $@ $^ -lcriterion -lm
 
 CHECK_BINS += $(UNIT_TESTS)
+
+-include tests/vm/build.mk

@@ -377,7 +377,7 @@ int holdfast_server_run(struct holdfast_server *s);
 
 struct holdfast_point { double x_m, y_m, z_m; };
 
-#define HOLDFAST_WAVELENGTH_NM	8575	/* 343 m/s at 40 kHz */
+#define HOLDFAST_WAVELENGTH_NM	8580000	/* 343.2 m/s at 40 kHz */
 #define HOLDFAST_APERTURE_UM	4500
 #define HOLDFAST_P0_NOMINAL_UPAM 3400000ULL
 

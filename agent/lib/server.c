@@ -87,16 +87,19 @@ size_t holdfast_server_added(const struct holdfast_server *s)
 /* A socket file that nobody answers at is left over from a keeper that died. */
 static int remove_stale(const struct sockaddr_un *sa)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int err = 0;
+	struct stat st;
+	int err = 0, fd;
 
+	if (lstat(sa->sun_path, &st))
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -ENOTSOCK;
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	if (connect(fd, (const struct sockaddr *)sa, sizeof(*sa)))
 		err = errno;
 	close(fd);
-	if (err == ENOENT)
-		return 0;
 	if (err != ECONNREFUSED)
 		return -EADDRINUSE;
 	return unlink(sa->sun_path) ? -errno : 0;

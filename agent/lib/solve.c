@@ -122,6 +122,7 @@ static void iterate(const struct holdfast_model *m, const double complex *h, siz
 	}
 }
 
+/* With phases only, a weight moves the difference more than in proportion: the root damps it. */
 static void rebalance(const double complex *p, size_t n, double *weight)
 {
 	double mean = 0;
@@ -129,7 +130,7 @@ static void rebalance(const double complex *p, size_t n, double *weight)
 	for (size_t j = 0; j < n; j++)
 		mean += cabs(p[j]) / (double)n;
 	for (size_t j = 0; j < n; j++)
-		weight[j] *= mean / cabs(p[j]);
+		weight[j] *= sqrt(mean / cabs(p[j]));
 }
 
 int holdfast_solve_foci(const struct holdfast_model *m, const struct holdfast_point *at, size_t n,

@@ -39,12 +39,17 @@ struct holdfast_stream {
 	uint32_t channels;
 	uint32_t frames;
 	uint64_t interval_ns;
-	size_t size;		/* bytes of all frames */
-	size_t room;
+	size_t size;		/* bytes of all frames, as in a file */
+	size_t used, room;	/* bytes of data */
 	size_t index_room;
-	unsigned char *data;	/* frames back to back */
-	size_t *offset;		/* of each frame */
+	unsigned char *data;	/* frames, each at a multiple of 8 */
+	size_t *offset;		/* of each frame in data */
 };
+
+static size_t aligned(size_t size)
+{
+	return (size + 7) & ~(size_t)7;
+}
 
 #define HF_HEADER_CRC_LEN	offsetof(struct hf_stream_header, header_crc)
 
@@ -106,10 +111,18 @@ static int make_room(struct holdfast_stream *s, size_t size)
 
 	if (s->frames >= HOLDFAST_STREAM_MAX_FRAMES || s->size + size > HOLDFAST_STREAM_MAX_BYTES)
 		return -EFBIG;
-	ret = grow((void **)&s->data, &s->room, s->size + size, 1);
+	ret = grow((void **)&s->data, &s->room, s->used + aligned(size), 1);
 	if (!ret)
 		ret = grow((void **)&s->offset, &s->index_room, s->frames + 1, sizeof(*s->offset));
 	return ret;
+}
+
+/* The frame of @size bytes at the end of data is complete. */
+static void frame_done(struct holdfast_stream *s, size_t size)
+{
+	s->offset[s->frames++] = s->used;
+	s->size += size;
+	s->used += aligned(size);
 }
 
 int holdfast_stream_append(struct holdfast_stream *s, const uint16_t *phase, const uint16_t *amp,
@@ -123,12 +136,11 @@ int holdfast_stream_append(struct holdfast_stream *s, const uint16_t *phase, con
 	ret = make_room(s, size);
 	if (ret)
 		return ret;
-	ret = holdfast_frame_fill(s->data + s->size, size, s->channels, phase, amp, foci, nfoci, 0,
+	ret = holdfast_frame_fill(s->data + s->used, size, s->channels, phase, amp, foci, nfoci, 0,
 				  s->frames);
 	if (ret < 0)
 		return ret;
-	s->offset[s->frames++] = s->size;
-	s->size += size;
+	frame_done(s, size);
 	return 0;
 }
 
@@ -217,11 +229,10 @@ static int frames_load(struct holdfast_stream *s, const unsigned char *p, size_t
 		ret = make_room(s, (size_t)size);
 		if (ret)
 			return hf_say(text, ret, "frame %" PRIu32 ": %s", i, strerror(-ret));
-		memcpy(s->data + s->size, p, (size_t)size);
-		f = (struct holdfast_frame *)(s->data + s->size);
+		memcpy(s->data + s->used, p, (size_t)size);
+		f = (struct holdfast_frame *)(s->data + s->used);
 		f->cookie = i;
-		s->offset[s->frames++] = s->size;
-		s->size += (size_t)size;
+		frame_done(s, (size_t)size);
 		p += size;
 		len -= (size_t)size;
 	}
@@ -342,6 +353,8 @@ static int write_all(int fd, const void *p, size_t len)
 
 static void header_fill(const struct holdfast_stream *s, struct hf_stream_header *h)
 {
+	uint32_t crc = crc_of(NULL, 0);
+
 	*h = (struct hf_stream_header){
 		.magic = { 'H', 'F', 'S', '1' },
 		.version = htole16(HF_STREAM_VERSION),
@@ -350,8 +363,13 @@ static void header_fill(const struct holdfast_stream *s, struct hf_stream_header
 		.frames = htole32(s->frames),
 		.interval_ns = htole64(s->interval_ns),
 		.payload_size = htole64(s->size),
-		.payload_crc = htole32(crc_of(s->data, s->size)),
 	};
+	for (uint32_t i = 0; i < s->frames; i++) {
+		const struct holdfast_frame *f = holdfast_stream_frame(s, i);
+
+		crc = (uint32_t)crc32_z(crc, (const void *)f, f->size);
+	}
+	h->payload_crc = htole32(crc);
 	h->header_crc = htole32(crc_of(h, HF_HEADER_CRC_LEN));
 }
 
@@ -365,8 +383,11 @@ static int write_file(const struct holdfast_stream *s, const char *path)
 		return -errno;
 	header_fill(s, &h);
 	ret = write_all(fd, &h, sizeof(h));
-	if (!ret)
-		ret = write_all(fd, s->data, s->size);
+	for (uint32_t i = 0; i < s->frames && !ret; i++) {
+		const struct holdfast_frame *f = holdfast_stream_frame(s, i);
+
+		ret = write_all(fd, f, f->size);
+	}
 	if (!ret && fsync(fd))
 		ret = -errno;
 	if (close(fd) && !ret)

@@ -249,15 +249,16 @@ struct hf_ioc {
 };
 
 #define HF_IOC(_cmd, _type, _last, _flags, _fn) \
-	{ .cmd = (_cmd), .size = sizeof(struct _type), .min_size = offsetofend(struct _type, _last), \
-	  .flags = (_flags), .fn = (_fn) }
+	{ .cmd = (_cmd), .size = sizeof(struct _type), \
+	  .min_size = offsetofend(struct _type, _last), .flags = (_flags), .fn = (_fn) }
 
 static const struct hf_ioc hf_iocs[] = {
 	HF_IOC(HOLDFAST_IOC_INFO, holdfast_info, serial, HF_IOC_HW, hf_ioc_info),
 	HF_IOC(HOLDFAST_IOC_GEOMETRY, holdfast_geometry, pos, 0, hf_ioc_geometry),
 	HF_IOC(HOLDFAST_IOC_LIMIT_INFO, holdfast_limit_info, unit, 0, hf_ioc_limit_info),
 	HF_IOC(HOLDFAST_IOC_SENSOR_INFO, holdfast_sensor_info, label, 0, hf_ioc_sensor_info),
-	HF_IOC(HOLDFAST_IOC_KEEPER_CLAIM, holdfast_keeper, event_seq, HF_IOC_HW, hf_ioc_keeper_claim),
+	HF_IOC(HOLDFAST_IOC_KEEPER_CLAIM, holdfast_keeper, event_seq, HF_IOC_HW,
+	       hf_ioc_keeper_claim),
 	HF_IOC(HOLDFAST_IOC_BEAT, holdfast_beat, newest_seq, 0, hf_ioc_beat),
 	HF_IOC(HOLDFAST_IOC_LEASE_REVOKE, holdfast_lease_ref, id, 0, hf_ioc_lease_revoke),
 	HF_IOC(HOLDFAST_IOC_LEASE_LIST, holdfast_lease_list, leases, 0, hf_ioc_lease_list),
@@ -267,7 +268,8 @@ static const struct hf_ioc hf_iocs[] = {
 	HF_IOC(HOLDFAST_IOC_SELF_TEST, holdfast_self_test, reason, HF_IOC_HW, hf_ioc_self_test),
 	HF_IOC(HOLDFAST_IOC_ENVELOPE_GET, holdfast_envelope, reason, 0, hf_ioc_envelope),
 	HF_IOC(HOLDFAST_IOC_ENVELOPE_SET, holdfast_envelope, reason, HF_IOC_HW, hf_ioc_envelope),
-	HF_IOC(HOLDFAST_IOC_ENVELOPE_TIGHTEN, holdfast_envelope, reason, HF_IOC_HW, hf_ioc_envelope),
+	HF_IOC(HOLDFAST_IOC_ENVELOPE_TIGHTEN, holdfast_envelope, reason, HF_IOC_HW,
+	       hf_ioc_envelope),
 	HF_IOC(HOLDFAST_IOC_SEAL, holdfast_seal, flags, HF_IOC_HW, hf_ioc_seal),
 	HF_IOC(HOLDFAST_IOC_FENCE_GET, holdfast_fence, reason, 0, hf_ioc_fence),
 	HF_IOC(HOLDFAST_IOC_FENCE_SET, holdfast_fence, reason, HF_IOC_HW, hf_ioc_fence),
@@ -283,7 +285,8 @@ static const struct hf_ioc *hf_ioc_find(unsigned int cmd)
 
 	/* By number: the size is the caller's version of the structure. */
 	for (i = 0; i < ARRAY_SIZE(hf_iocs); i++) {
-		if (_IOC_TYPE(cmd) == HOLDFAST_IOC_MAGIC && _IOC_NR(cmd) == _IOC_NR(hf_iocs[i].cmd) &&
+		if (_IOC_TYPE(cmd) == HOLDFAST_IOC_MAGIC &&
+		    _IOC_NR(cmd) == _IOC_NR(hf_iocs[i].cmd) &&
 		    _IOC_DIR(cmd) == _IOC_DIR(hf_iocs[i].cmd))
 			return &hf_iocs[i];
 	}

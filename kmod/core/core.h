@@ -86,7 +86,7 @@ struct hf_event_rec {
 	u32 severity;
 	u32 cause;
 	u32 state;
-	u32 count;	/* REFUSED: frames since the last such event; DERATE: cap_q16; SELF_TEST: failed parts */
+	u32 count;	/* REFUSED: frames; DERATE: cap_q16; SELF_TEST: failed parts */
 	struct hf_reason reason;
 	struct hf_submitter who;
 };
@@ -193,7 +193,7 @@ struct hf_array {
 	raw_spinlock_t ev_lock;		/* event ring, black box */
 	u64 ev_seq;			/* newest; 0 = none yet */
 	struct hf_event_rec *ev;	/* [HF_EVENTS], index seq & (HF_EVENTS - 1) */
-	u64 ev_sent;			/* last one delivered; written by the worker under ev_lock */
+	u64 ev_sent;			/* last one delivered; written by the worker */
 	u64 ev_undelivered;		/* ev_lock: overtaken by the ring before delivery */
 	bool ev_stopped;		/* ev_lock: no work may be queued any more */
 	struct work_struct ev_work;	/* delivery to netlink, poll, sysfs, uevent, hwmon */
@@ -303,10 +303,11 @@ int hf_notifiers_init(void);
 void hf_notifiers_exit(void);
 
 /* --- events.c: the ring and its delivery. Any context but NMI. */
-u64 hf_event_push(struct hf_array *a, struct hf_event_rec *ev);	/* fills seq, times, epoch, state if 0 */
+/* Fills in sequence number, times, epoch and state where they are 0. */
+u64 hf_event_push(struct hf_array *a, struct hf_event_rec *ev);
 /* Copies event @seq; -ENODATA: not yet; -ESTALE: overwritten. */
 int hf_event_get(struct hf_array *a, u64 seq, struct hf_event_rec *out);
-/* What the ring holds, and how many events it overtook before delivery; 0, 0 while there is none. */
+/* What the ring holds, 0 while there is none; and how many were overtaken before delivery. */
 void hf_event_range(struct hf_array *a, u64 *oldest, u64 *newest, u64 *undelivered);
 void hf_events_init(struct hf_array *a);
 void hf_events_stop(struct hf_array *a);	/* process context; delivers what is left */
@@ -321,10 +322,12 @@ int hf_events_wq_init(void);	/* before the first array */
 void hf_events_wq_exit(void);	/* after the last */
 
 /* --- blackbox.c */
-void hf_blackbox_add(struct hf_array *a, struct holdfast_blackbox_entry *e); /* lock held; fills sensors, cap, power */
+/* lock held; fills in sensors, cap and power */
+void hf_blackbox_add(struct hf_array *a, struct holdfast_blackbox_entry *e);
 void hf_blackbox_freeze(struct hf_array *a);
 void hf_blackbox_thaw(struct hf_array *a);
-int hf_blackbox_copy(struct hf_array *a, struct holdfast_blackbox *arg);	/* ioctl body, may sleep */
+/* Body of the ioctl; may sleep. */
+int hf_blackbox_copy(struct hf_array *a, struct holdfast_blackbox *arg);
 
 /* --- status.c: the page. lock held. */
 void hf_status_update_locked(struct hf_array *a, u64 now_ns);
@@ -332,8 +335,9 @@ void hf_status_update_locked(struct hf_array *a, u64 now_ns);
 /* --- netlink.c */
 int hf_netlink_init(void);
 void hf_netlink_exit(void);
-void hf_netlink_event(struct hf_array *a, const struct hf_event_rec *ev);	/* process context */
-void hf_netlink_telemetry(struct hf_array *a);	/* process context; called at 10 Hz by the sensor thread */
+/* Both in process context; telemetry comes at 10 Hz from the sensor thread. */
+void hf_netlink_event(struct hf_array *a, const struct hf_event_rec *ev);
+void hf_netlink_telemetry(struct hf_array *a);
 
 /* --- hwmon.c, sysfs.c */
 int hf_hwmon_add(struct hf_array *a);

@@ -100,7 +100,8 @@ static void hf_state_set_locked(struct hf_array *a, enum hf_event ev, enum hf_ev
 	a->state = next;
 }
 
-static void hf_bb_state(struct hf_array *a, u32 kind, u32 cause, const struct hf_reason *r, u64 lease)
+static void hf_bb_state(struct hf_array *a, u32 kind, u32 cause, const struct hf_reason *r,
+			u64 lease)
 {
 	struct holdfast_blackbox_entry e = {
 		.kind = kind,
@@ -174,9 +175,9 @@ void hf_silence(struct hf_array *a)
 	raw_spin_unlock_irqrestore(&a->lock, flags);
 }
 
-static void hf_trip_record(struct hf_array *a, enum holdfast_cause cause, enum holdfast_severity sev,
-			   const struct hf_reason *r, u64 onset_ns, const struct hf_lease *by,
-			   u64 detect_ns, u64 silence_ns)
+static void hf_trip_record(struct hf_array *a, enum holdfast_cause cause,
+			   enum holdfast_severity sev, const struct hf_reason *r, u64 onset_ns,
+			   const struct hf_lease *by, u64 detect_ns, u64 silence_ns)
 {
 	struct holdfast_trip *t = &a->trip;
 	u32 count = t->count;
@@ -254,7 +255,8 @@ void hf_trip_locked(struct hf_array *a, enum holdfast_cause cause, enum holdfast
 		a->self_test_due = true;
 	if (a->state == HF_TRIPPED && sev <= a->trip.severity)
 		return;
-	hf_trip_record(a, cause, sev, r ?: &none, onset_ns, by ?: a->emitter, detect_ns, silence_ns);
+	hf_trip_record(a, cause, sev, r ?: &none, onset_ns, by ?: a->emitter, detect_ns,
+		       silence_ns);
 	hf_quiet_locked(a, silence_ns);
 	hf_state_set_locked(a, HF_EV_TRIP, HF_DET_NONE);
 	trace_holdfast_trip(a->index, cause, sev, a->trip.reason.limit, a->trip.reason.where,
@@ -390,6 +392,7 @@ static void hf_round_locked(struct hf_array *a, u64 due_ns, u64 now)
 {
 	struct hf_watch w = {
 		.state = a->state,
+		.emergency = a->trip.severity == HOLDFAST_SEV_EMERGENCY,
 		.tick_due_ns = due_ns,
 		.beat_ns = a->keeper ? a->beat_ns : 0,
 		.frame_ns = a->last_frame_ns,

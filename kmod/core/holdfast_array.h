@@ -16,7 +16,7 @@
 struct hf_array;
 
 /* struct hf_array_desc.flags */
-#define HF_HW_ATOMIC	BIT(0)	/* commit() may be called in hard interrupt context, under a raw lock */
+#define HF_HW_ATOMIC	BIT(0)	/* commit() may be called under a raw lock, interrupts off */
 #define HF_HW_DEADMAN	BIT(1)	/* the hardware falls silent by itself without beat_hw() */
 #define HF_HW_SIMULATED	BIT(2)	/* nothing real is behind it */
 
@@ -40,7 +40,8 @@ struct hf_array;
  * @read_sensors: fill @s[0..n-1], one per nameplate sensor, in order. A sensor
  *	with no reading has present = false. May sleep, but a call longer than the
  *	sensor deadline trips the array. Required when the nameplate has sensors.
- * @confirm_silent: 1 outputs are off, 0 they are not, -EOPNOTSUPP cannot tell.
+ * @confirm_silent: 1 outputs are off, 0 they are not, -EOPNOTSUPP this hardware can
+ *	never tell, another -errno: no answer, which counts as not off.
  *	May sleep. Optional.
  * @beat_hw: pet the hardware's dead-man. Hard interrupt. Only called while the
  *	governor is well. Required with HF_HW_DEADMAN.

@@ -211,7 +211,8 @@ static void hf_lease_delist(struct hf_lease *l, int err, enum hf_event_detail wh
  *	caller has been told its number
  * @arg: checked copy of the argument
  */
-int hf_lease_create(struct hf_ctx *c, struct holdfast_lease __user *uarg, struct holdfast_lease *arg)
+int hf_lease_create(struct hf_ctx *c, struct holdfast_lease __user *uarg,
+		    struct holdfast_lease *arg)
 {
 	struct hf_array *a = c->array;
 	struct hf_lease *l;

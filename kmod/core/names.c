@@ -15,8 +15,6 @@
 static const char * const state_words[] = { HF_STATE_WORDS(HF_ENTRY, HF_ENTRY) };
 static const char * const severity_words[] = { HF_SEVERITY_WORDS(HF_ENTRY, HF_ENTRY) };
 static const char * const cause_words[] = { HF_CAUSE_WORDS(HF_ENTRY, HF_ENTRY) };
-static const char * const event_type_words[] = { HF_EVENT_TYPE_WORDS(HF_ENTRY, HF_ENTRY) };
-static const char * const detail_words[] = { HF_DETAIL_WORDS(HF_ENTRY, HF_ENTRY) };
 
 static const char *word(const char * const *words, u32 n, u32 v)
 {
@@ -38,20 +36,8 @@ const char *hf_word_cause(u32 v)
 	return word(cause_words, ARRAY_SIZE(cause_words), v);
 }
 
-const char *hf_word_event_type(u32 v)
-{
-	return word(event_type_words, ARRAY_SIZE(event_type_words), v);
-}
-
-const char *hf_word_detail(u32 v)
-{
-	return word(detail_words, ARRAY_SIZE(detail_words), v);
-}
-
 static_assert(ARRAY_SIZE(state_words) == HF_STATE_COUNT);
 static_assert(ARRAY_SIZE(cause_words) == HOLDFAST_CAUSE_COUNT);
-static_assert(ARRAY_SIZE(event_type_words) == HF_EVT_REMOVED + 1);
-static_assert(ARRAY_SIZE(detail_words) == HF_DET_FENCE + 1);
 
 #define HF_SAME(ours, abi) static_assert((int)(ours) == (int)(abi))
 HF_SAME(HF_EVT_STATE, HOLDFAST_EVENT_STATE);

@@ -74,20 +74,6 @@
 	X(HOLDFAST_SENSOR_FAULT_STUCK,	"stuck") \
 	E(HOLDFAST_SENSOR_FAULT_IMPLAUSIBLE, "implausible")
 
-#define HF_EVENT_TYPE_WORDS(X, E) \
-	X(HOLDFAST_EVENT_STATE,		"state") \
-	X(HOLDFAST_EVENT_TRIP,		"trip") \
-	X(HOLDFAST_EVENT_DERATE,	"derate") \
-	X(HOLDFAST_EVENT_ENVELOPE,	"envelope") \
-	X(HOLDFAST_EVENT_SEAL,		"seal") \
-	X(HOLDFAST_EVENT_KEEPER,	"keeper") \
-	X(HOLDFAST_EVENT_LEASE,		"lease") \
-	X(HOLDFAST_EVENT_REFUSED,	"refused") \
-	X(HOLDFAST_EVENT_SELF_TEST,	"self-test") \
-	X(HOLDFAST_EVENT_SILENCE_CONFIRMED, "silence-confirmed") \
-	X(HOLDFAST_EVENT_ADDED,		"added") \
-	E(HOLDFAST_EVENT_REMOVED,	"removed")
-
 #define HF_DETAIL_WORDS(X, E) \
 	X(HOLDFAST_DETAIL_NONE,		"none") \
 	X(HOLDFAST_DETAIL_ARMED,	"armed") \
@@ -108,7 +94,5 @@
 const char *hf_word_state(u32 v);
 const char *hf_word_severity(u32 v);
 const char *hf_word_cause(u32 v);
-const char *hf_word_event_type(u32 v);
-const char *hf_word_detail(u32 v);
 
 #endif /* HF_NAMES_H */

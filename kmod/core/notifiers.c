@@ -58,8 +58,11 @@ static void hf_on_kmsg(struct kmsg_dumper *dumper, struct kmsg_dump_detail *deta
 static void hf_on_kmsg(struct kmsg_dumper *dumper, enum kmsg_dump_reason reason)
 {
 #endif
-	hf_silence_all(reason == KMSG_DUMP_OOPS ? HOLDFAST_CAUSE_OOPS :
-		       reason == KMSG_DUMP_PANIC ? HOLDFAST_CAUSE_PANIC : HOLDFAST_CAUSE_REBOOT, true);
+	enum holdfast_cause cause = reason == KMSG_DUMP_OOPS ? HOLDFAST_CAUSE_OOPS :
+				    reason == KMSG_DUMP_PANIC ? HOLDFAST_CAUSE_PANIC :
+				    HOLDFAST_CAUSE_REBOOT;
+
+	hf_silence_all(cause, true);
 }
 
 static struct kmsg_dumper hf_kmsg = {

@@ -353,9 +353,9 @@ struct hf_array *holdfast_array_register(struct device *parent, const struct hf_
 	}
 	hf_governor_start(a);
 	hf_event_push(a, &ev);
-	dev_info(&a->dev, "%s-%s: %u channels, silent within %llu us of the command%s\n", a->model_name,
-		 a->serial, a->np->channels, div_u64(a->silence_bound_ns, NSEC_PER_USEC),
-		 a->sealed ? ", sealed" : "");
+	dev_info(&a->dev, "%s-%s: %u channels, silent within %llu us of the command%s\n",
+		 a->model_name, a->serial, a->np->channels,
+		 div_u64(a->silence_bound_ns, NSEC_PER_USEC), a->sealed ? ", sealed" : "");
 	return a;
 
 err_cdev:

@@ -91,7 +91,7 @@ void hf_sensing_stop(struct hf_array *a)
 	a->sensor_task = NULL;
 }
 
-/* 1 silent, 0 still on after the stated bound, negative: this hardware cannot tell. */
+/* 1 silent, 0 still on after the stated bound, -EOPNOTSUPP: this hardware cannot tell. */
 static int hf_confirm(struct hf_array *a)
 {
 	unsigned int i;
@@ -102,7 +102,7 @@ static int hf_confirm(struct hf_array *a)
 	for (i = 0; i < HF_CONFIRM_TRIES; i++) {
 		fsleep(div_u64(a->silence_bound_ns, NSEC_PER_USEC) + 100);
 		ret = a->ops->confirm_silent(a->priv);
-		if (ret)
+		if (ret == 1 || ret == -EOPNOTSUPP)
 			return ret;
 	}
 	return ret;
@@ -122,7 +122,8 @@ static void hf_confirmed(struct hf_array *a, u64 silences, int ret)
 		raw_spin_unlock_irqrestore(&a->lock, flags);
 		return;
 	}
-	if (ret == 0) {
+	/* No answer is no silence: what goes on emitting behind a dead link loses its power. */
+	if (ret != 1 && ret != -EOPNOTSUPP) {
 		hf_trip_locked(a, HOLDFAST_CAUSE_SILENCE_UNCONFIRMED, HOLDFAST_SEV_EMERGENCY, NULL,
 			       a->quiet_ns, NULL);
 	} else if (ret == 1 && a->state == HF_TRIPPED && !a->trip.confirmed) {

@@ -179,7 +179,8 @@ static int hf_change_prepare(struct hf_array *a, struct hf_site_change *ch)
 
 	ret = hf_env_errno(hf_envelope_validate(&ch->site, &ch->reason));
 	if (!ret)
-		ret = hf_env_errno(hf_envelope_meet(&ch->env, &a->np->limits, &ch->site, &ch->reason));
+		ret = hf_env_errno(hf_envelope_meet(&ch->env, &a->np->limits, &ch->site,
+						    &ch->reason));
 	if (!ret)
 		ret = hf_env_errno(hf_envelope_validate(&ch->env, &ch->reason));
 	if (ret)
@@ -237,7 +238,8 @@ static bool hf_change_held(struct hf_array *a, struct hf_site_change *ch, struct
 	return hf_recheck(&rs->rules, &ctx, a->wire_next, a->scratch, res);
 }
 
-static void hf_change_commit(struct hf_array *a, struct hf_site_change *ch, enum hf_event_detail why)
+static void hf_change_commit(struct hf_array *a, struct hf_site_change *ch,
+			     enum hf_event_detail why)
 {
 	struct hf_event_rec ev = { .type = HF_EVT_ENVELOPE, .detail = why, .reason = ch->reason };
 	struct hf_result res = { .reason = hf_reason(HF_LIM_NONE, HF_NOWHERE, 0, 0) };

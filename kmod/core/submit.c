@@ -74,7 +74,8 @@ static void hf_request_of(const struct hf_frame_buf *b, struct hf_request *req)
 	req->attenuate = b->head.flags & HOLDFAST_FRAME_ATTENUATE;
 	req->nfoci = b->head.foci;
 	for (i = 0; i < req->nfoci; i++)
-		req->foci[i] = (struct hf_focus){ b->foci[i].x_um, b->foci[i].y_um, b->foci[i].z_um };
+		req->foci[i] = (struct hf_focus){ b->foci[i].x_um, b->foci[i].y_um,
+						  b->foci[i].z_um };
 }
 
 /* May this lease submit this frame in this state? lock held. */
@@ -152,12 +153,15 @@ static void hf_refused(struct hf_lease *l, const struct hf_result *r, u64 now)
 		a->refused_count = 0;
 		hf_event_push(a, &ev);
 	}
+	/* A rest is the governor's own doing: a stream that runs into one is no attack. */
+	if (r->reason.limit == HF_LIM_EMIT_REST || r->reason.limit == HF_LIM_EMIT_DUTY)
+		return;
 	if (hf_burst_add(&a->burst, &l->rs->rules.env, now))
 		hf_trip_locked(a, HOLDFAST_CAUSE_REJECT_BURST, HOLDFAST_SEV_CRITICAL, &r->reason,
 			       now, l);
 }
 
-/* The output is @wire_next from now: state, model and emitter, before the write that makes it true. */
+/* The output is @wire_next from now: the books say so before the write that makes it true. */
 static void hf_output_locked(struct hf_lease *l, u64 now)
 {
 	struct hf_array *a = l->array;
@@ -528,6 +532,6 @@ int hf_submit_batch(struct hf_ctx *c, struct holdfast_submit *s)
 	}
 	mutex_unlock(&l->io_lock);
 	s->count = n;
-	/* The verdicts say what went wrong with which frame; only trouble of the call itself is its error. */
+	/* The verdicts say what went wrong with which frame. */
 	return ret == -EFAULT || (ret == -ERESTARTSYS && !n) ? ret : 0;
 }

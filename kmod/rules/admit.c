@@ -224,9 +224,15 @@ static void check_rate(struct trial *t)
 
 /* ---- power and heat ---- */
 
+/* A frame is held for HOLD, and the tick that ends it may be as late as it is allowed to be. */
+static u64 hold_ms(const struct hf_rules *r)
+{
+	return (u64)(limit(r, HF_LIM_HOLD) + limit(r, HF_LIM_TICK_LATE));
+}
+
 static u64 hold_ns(const struct hf_rules *r)
 {
-	return (u64)limit(r, HF_LIM_HOLD) * HF_NSEC_PER_MSEC;
+	return hold_ms(r) * HF_NSEC_PER_MSEC;
 }
 
 /* Factor on the amplitudes that brings the power to @want; being on costs @base in any case */
@@ -244,7 +250,7 @@ static s64 heat_uk(u64 power_uw, u32 rth_mk_per_w)
 }
 
 /*
- * A first-order quantity at @y now that would move towards @target during HOLD:
+ * A first-order quantity at @y now that would move towards @target while a frame is held:
  * the largest value on the way must not pass @bound * @unit.
  */
 static void check_projection(struct trial *t, u32 id, u32 where, s64 y, s64 target, u64 tau_ms,
@@ -392,7 +398,7 @@ static void check_dose(struct trial *t, u32 j)
 	if (site >= m->points)
 		return;
 	past = hf_model_dose(m, site);
-	more = dose_of(t->w->point_mpa[j], (u64)limit(t->r, HF_LIM_HOLD));
+	more = dose_of(t->w->point_mpa[j], hold_ms(t->r));
 	if (past > (u64)bound || more > (u64)bound - past)
 		broken(t, HF_LIM_DOSE, j, clamp_s64(past + more < past ? U64_MAX : past + more),
 		       bound, past < (u64)bound ? root_ratio_of((u64)bound - past, more) : FIRM);

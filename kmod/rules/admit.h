@@ -101,7 +101,7 @@ struct hf_result {
  * Reasons: AMP_CAP stands for DRIVE_DUTY and derating too (bound = the cap in
  * force). FRAME_INTERVAL: measured = ns since the last commit. EMIT_REST:
  * measured = ms rested so far. POWER_AVG, CHAN_RISE, ARRAY_RISE, DOSE: measured
- * = the projection to the end of HOLD. FENCE_PRESSURE, DOSE: where = index in
+ * = the projection to the end of HOLD and TICK_LATE. FENCE_PRESSURE, DOSE: where = index in
  * r->env.fence, bound = the point's own limit where that is tighter. BOX_*,
  * FOCAL_PRESSURE: where = index of the focus. Without @req->attenuate the first
  * broken limit of the pipeline is named, with it the one that binds most.

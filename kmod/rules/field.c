@@ -14,9 +14,7 @@
 #define ROUND_Q16	46400		/* a complex value in integers: off by 0.7080 */
 #define DIR_ERR_Q30	64		/* directivity: geometry and hf_piston_q30 together */
 #define RATIO_ERR_Q30	8		/* the divisions behind a gain ratio */
-#define REF_RANGE	12		/* directivity may lower the reference gain by 2^-12 */
 #define MAG_SHIFT	9		/* |re|, |im| <= 2^40 come down to 2^31 */
-#define EPS_MAX_Q32	8388608U	/* worse than 0.2 %: phases mean nothing, S is the answer */
 
 /* 2^61 * 2^25 / (32767^2 * 65535 * 1000): uPa of gmax to mPa per magnitude unit, rounded up */
 #define UNIT_Q61	1099595519ULL
@@ -106,17 +104,12 @@ static u32 path_turn(struct dist d, u32 wavelength_nm)
 	return (u32)((q << (up - first)) + (rem << (up - first)) / wavelength_nm);
 }
 
-/* (k a / 2)^2 in Q30: u of hf_piston_q30 at sin(theta) = 1; 0: omnidirectional */
+/* (k a / 2)^2 in Q30: u of hf_piston_q30 at sin(theta) = 1, below the null; 0: omnidirectional */
 static u64 aperture_u(const struct hf_nameplate *np)
 {
-	u64 a_nm = (u64)np->aperture_um * 1000;
-	u64 ratio_q31, u;
+	u64 ratio_q31 = (np->aperture_um * 1000ULL << 31) / np->wavelength_nm;
 
-	if (a_nm >= np->wavelength_nm)	/* far beyond the first null: outside the model */
-		return 0;
-	ratio_q31 = (a_nm << 31) / np->wavelength_nm;
-	u = (ratio_q31 * ratio_q31 >> 32) * PI2_Q28 >> 28;
-	return u <= HF_PISTON_NULL_Q30 ? u : 0;
+	return (ratio_q31 * ratio_q31 >> 32) * PI2_Q28 >> 28;
 }
 
 /* Directivity in Q30 towards r, |r| = d, of a channel that looks along its normal */
@@ -183,11 +176,9 @@ void hf_field_point_init(struct hf_field_point *p, const struct hf_nameplate *np
 		d2_min = h.d2 < d2_min ? h.d2 : d2_min;
 	}
 
-	/* where every channel is near its null the reference stays usable */
+	/* directivity is at least 0.0003 within k a < 3.83, so omni / ref stays below 2^12 */
 	near = distance(d2_min);
 	omni = ((1ULL << 63) / near.mant) << near.half;
-	if (w_max < omni >> REF_RANGE)
-		w_max = omni >> REF_RANGE;
 	norm = bits(w_max) > 32 ? bits(w_max) - 32 : 0;
 	ref = (w_max >> norm) + 1;	/* the reference by definition: ratios stay below 1 */
 	dir_err = RATIO_ERR_Q30;
@@ -207,7 +198,7 @@ void hf_field_point_init(struct hf_field_point *p, const struct hf_nameplate *np
 	}
 
 	p->eta_q16 = (u32)(ROUND_Q16 + shr_up(dir_err * G_FULL, 14));
-	/* 2 pi (d/lambda 2^-31 + 2^-32) rad, and 2^-31 of the gain */
+	/* 2 pi (d/lambda 2^-31 + 2^-32) rad, and 2^-31 of the gain; below 2^19 */
 	p->eps_q32 = 7 * (2 * ((u64)hf_isqrt64(d2_max) + NEAR_UM) * 1000 / np->wavelength_nm + 3);
 	/* P0 * 10^6 * ref / 2^(63 - norm), with 10^6 = 2^6 * 15625 */
 	p->gmax_upa = shr_up(np->p0_safety_upam * ref, 26) * 15625;
@@ -268,7 +259,7 @@ u64 hf_field_bound_mpa(const struct hf_field_point *p, const struct hf_phasors *
 	struct hf_scale unit = p->unit;
 	u32 i;
 
-	if (field_tol_q16 >= HF_Q16_ONE || p->eps_q32 >= EPS_MAX_Q32)
+	if (field_tol_q16 >= HF_Q16_ONE)
 		return s_mpa;
 
 	for (i = 0; i < channels; i++) {

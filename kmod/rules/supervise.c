@@ -8,7 +8,7 @@
  *	check                   silent armed emitting tripped  when
  *	TRIP_GOVERNOR_LATE        -      x      x        -     tick > due + TICK_LATE
  *	TRIP_SENSOR_THREAD        -      x      x        -     round older than its deadline
- *	TRIP_SENSOR, emergency    x      x      x        -     (cuts power even while silent)
+ *	TRIP_SENSOR, emergency    x      x      x        x     (cuts power; tripped: unless it was one)
  *	TRIP_SENSOR, any other    -      x      x        -     any demand
  *	TRIP_KEEPER               -      x      x        -     none, or beat > KEEPER_DEADLINE
  *	TRIP_DOSE                 -      -      x        -     dose >= DOSE
@@ -181,7 +181,7 @@ void hf_supervise(const struct hf_watch *w, const struct hf_envelope *env, const
 	bool quiet_state = w->state == HF_SILENT || w->state == HF_TRIPPED;
 
 	hf_decide(out, HF_ACT_NONE, hf_reason(HF_LIM_NONE, HF_NOWHERE, 0, 0), now_ns);
-	if (w->state == HF_TRIPPED)
+	if (w->state == HF_TRIPPED && w->emergency)
 		return;
 	if (!quiet_state && hf_judge_governor(w, env, np, now_ns, out))
 		return;

@@ -12,6 +12,7 @@
 
 struct hf_watch {
 	enum hf_state state;
+	bool emergency;		/* the trip that is latched was an emergency */
 	u64 tick_due_ns;	/* when this tick should have run */
 	u64 beat_ns;		/* last beat that counted; 0: no keeper */
 	u64 frame_ns;		/* last admitted frame */
@@ -41,9 +42,9 @@ struct hf_decision {
 /*
  * Decides for @now_ns. @m must be advanced to @now_ns. Sensor trips come from
  * @sv (hf_sensors_judge). Which check applies in which state, and in which
- * order: the table in supervise.c. In short: while silent only an emergency
- * temperature trips, a tripped array needs no decision, and models and rests
- * are judged while emitting.
+ * order: the table in supervise.c. In short: while silent or tripped
+ * only an emergency temperature trips (once), and models and rests are judged
+ * while emitting.
  */
 void hf_supervise(const struct hf_watch *w, const struct hf_envelope *env, const struct hf_model *m,
 		  const struct hf_nameplate *np, const struct hf_sensor_verdict *sv, u64 now_ns,

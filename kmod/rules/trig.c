@@ -24,7 +24,6 @@ static const s32 quarter[65] = {
 #define Q30		1073741824LL	/* 1.0 */
 #define TWO_PI_Q28	1686629713LL	/* 2 pi, Q28 */
 #define PISTON_TERMS	12		/* the rest is below 4e-12 at the first null */
-#define PISTON_LOBE_Q16	8670		/* largest side lobe of |2 J1(x)/x|, 0.132280, rounded up */
 
 /* 2^32 / (m (m + 1)), m = 1..12, rounded down */
 static const u32 piston_step[PISTON_TERMS] = {
@@ -103,18 +102,4 @@ s32 hf_piston_q30(u32 u_q30)
 	for (m = PISTON_TERMS; m; m--)
 		t = Q30 - (s64)((u * (u64)t >> 30) * piston_step[m - 1] >> 32);
 	return (s32)t;
-}
-
-u32 hf_piston_q16(u64 x_q16)
-{
-	s64 d;
-
-	if (x_q16 > HF_PISTON_NULL_X_Q16)
-		return PISTON_LOBE_Q16;
-	/* D falls with u, so u rounds down */
-	d = hf_piston_q30((u32)(x_q16 * x_q16 / 16)) + HF_PISTON_ERR_Q30;
-	if (d <= 0)
-		return 0;
-	d = (d + (1 << 14) - 1) >> 14;
-	return d < HF_Q16_ONE ? (u32)d : HF_Q16_ONE;
 }

@@ -31,12 +31,5 @@ u16 hf_amp_of_duty(u32 duty_q16);
 s32 hf_piston_q30(u32 u_q30);
 #define HF_PISTON_ERR_Q30	8
 #define HF_PISTON_NULL_Q30	3941161484U	/* (3.83170597 / 2)^2 */
-#define HF_PISTON_NULL_X_Q16	251114U		/* 3.83170597, rounded down */
-
-/*
- * |2 J1(x)/x|, Q0.16, never below the true value, at @x_q16 = k a sin(theta) in
- * Q16. Rounded up to the first null; beyond it the largest side lobe, 0.1323.
- */
-u32 hf_piston_q16(u64 x_q16);
 
 #endif /* HF_TRIG_H */

@@ -55,7 +55,7 @@ static int sim_op_confirm_silent(void *priv)
 	struct sim_array *sim = priv;
 
 	if (READ_ONCE(sim->link) == SIM_LINK_LOST)
-		return -EOPNOTSUPP;
+		return -EIO;
 	return !sim_output_emitting(&sim->out);
 }
 
@@ -188,19 +188,19 @@ static int sim_probe(struct platform_device *pdev)
 	return sim->probe_ret;
 }
 
+/* Waits for the off sequence to be through: what follows may stop the bus. */
 static void sim_shutdown(struct platform_device *pdev)
 {
 	struct sim_array *sim = platform_get_drvdata(pdev);
 
-	sim_output_silence(&sim->out);
+	sim_output_enable(&sim->out, false);
 }
 
 static int sim_suspend(struct device *dev)
 {
 	struct sim_array *sim = dev_get_drvdata(dev);
 
-	sim_output_silence(&sim->out);
-	return 0;
+	return sim_output_enable(&sim->out, false);
 }
 
 /* Nothing to resume: it stays silent until it is armed again. */

@@ -70,15 +70,23 @@ static bool sim_unsettled(const struct sim_output *out)
 	return (atomic_read(&out->port) & SIM_DUE) || atomic_read(&out->off_due);
 }
 
+static void sim_settle_unlock(struct sim_output *out)
+	__releases(&out->lock)
+{
+	sim_settle(out);
+	raw_spin_unlock(&out->lock);
+	/* Pairs with the exchange before the trylock of who left something. */
+	smp_mb();
+}
+
 /* Lets go of the lock, and does what those who could not get it have left. */
 void sim_unlock(struct sim_output *out, unsigned long flags)
+	__releases(&out->lock)
 {
-	do {
-		sim_settle(out);
-		raw_spin_unlock_irqrestore(&out->lock, flags);
-		/* Pairs with the exchange before the trylock of who left something. */
-		smp_mb();
-	} while (sim_unsettled(out) && raw_spin_trylock_irqsave(&out->lock, flags));
+	sim_settle_unlock(out);
+	while (sim_unsettled(out) && raw_spin_trylock(&out->lock))
+		sim_settle_unlock(out);
+	local_irq_restore(flags);
 }
 
 /* After an exchange on the port: record it now if that can be done without waiting. */
@@ -86,10 +94,14 @@ static void sim_try_settle(struct sim_output *out, bool was_on)
 {
 	unsigned long flags;
 
-	if (raw_spin_trylock_irqsave(&out->lock, flags))
+	local_irq_save(flags);
+	if (raw_spin_trylock(&out->lock)) {
 		sim_unlock(out, flags);
-	else if (was_on && oops_in_progress)
-		/* The holder may never run again: the console is all that is left. */
+		return;
+	}
+	local_irq_restore(flags);
+	/* The holder may never run again: the console is all that is left. */
+	if (was_on && oops_in_progress)
 		sim_console(out, "OFF", sim_now(), 0);
 }
 

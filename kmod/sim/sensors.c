@@ -97,11 +97,14 @@ static void sim_sample(struct sim_array *sim, enum sim_sensor_id id, u64 now_ns)
 {
 	struct sim_sensor *s = &sim->sensor[id];
 	u64 period = sim_kinds[id].period_ms * NSEC_PER_MSEC;
-	u64 phase = sim_kinds[id].phase_ms * NSEC_PER_MSEC, part;
+	u64 phase = sim_kinds[id].phase_ms * NSEC_PER_MSEC;
+	u64 part, at_ns;
 	s64 v;
 
-	div64_u64_rem(now_ns - phase, period, &part);
-	if (now_ns - part <= s->time_ns)
+	/* Newest tick of this clock; there may be none yet right after boot. */
+	div64_u64_rem(now_ns + period - phase, period, &part);
+	at_ns = part < now_ns ? now_ns - part : now_ns;
+	if (at_ns <= s->time_ns)
 		return;
 	v = sim_measure(sim, id);
 	switch (s->fault) {
@@ -127,7 +130,7 @@ static void sim_sample(struct sim_array *sim, enum sim_sensor_id id, u64 now_ns)
 		break;
 	}
 	s->value = v;
-	s->time_ns = now_ns - part;
+	s->time_ns = at_ns;
 }
 
 /* Fills @s with the newest sample of every sensor that this array has. */

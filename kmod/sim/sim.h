@@ -199,7 +199,7 @@ bool sim_output_emitting(const struct sim_output *out);
 u64 sim_output_energy(struct sim_output *out, u64 now_ns, u64 *power_uw);
 
 /* between output.c and wire.c; lock held */
-void sim_unlock(struct sim_output *out, unsigned long flags);
+void sim_unlock(struct sim_output *out, unsigned long flags) __releases(&out->lock);
 int sim_apply(struct sim_output *out, const u16 *phase, const u16 *level);
 
 /* ------------------------------------------------------------------ wire.c */

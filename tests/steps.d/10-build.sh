@@ -10,7 +10,7 @@ build_warns() {
 	mkdir -p build/check
 	scripts/build-modules --out "$out" "$kernel" W=1 C=2 > "$log" 2>&1 || { cat "$log"; return 1; }
 	# Sparse and gcc complain about some of the kernel's own headers: those are not ours to mend.
-	awk -v cache="$cache/src-6.12/" '
+	awk -v cache="$cache/" '
 		index($0, cache) == 1 || /^(\/usr\/src\/linux-|\.\.?\/|(arch|include)\/)/ { next }
 		tolower($0) ~ /warning|error/ { print; bad = 1 }
 		END { exit bad }' "$log"

@@ -30,6 +30,7 @@ static void setup(void)
 {
 	np_grid(&np, 8, 10500);
 	hf_envelope_loosest(&env);
+	env.limit[HF_LIM_TICK_LATE] = 1;	/* a frame is judged for HOLD and this: ms */
 	hf_model_init(&model, &np, NOW);
 	ctx = (struct hf_context){ .now_ns = NOW, .model = &model, .derate_q16 = HF_Q16_ONE };
 	req = (struct hf_request){ .phase = phase, .amp = amp, .channels = np.channels };
@@ -433,7 +434,7 @@ Test(admit, average_power)
 {
 	double then = toward(1e6, 12.8e6, 2, 10);
 
-	env.limit[HF_LIM_HOLD] = 2000;
+	env.limit[HF_LIM_HOLD] = 1999;
 	env.limit[HF_LIM_POWER_AVG] = (s64)(then * 1.0001);
 	model.power_avg_uw = 1000000;
 	build();
@@ -464,7 +465,7 @@ Test(admit, heat_of_a_channel)
 	/* 200 mW, 150 K/W: 30 K in the end */
 	double then = toward(10e6, 30e6, 5, 60);
 
-	env.limit[HF_LIM_HOLD] = 5000;
+	env.limit[HF_LIM_HOLD] = 4999;
 	env.limit[HF_LIM_CHAN_RISE] = (s64)ceil(then / 1000) + 1;
 	model.chan_rise_uk[17] = 10000000;
 	build();
@@ -493,7 +494,7 @@ Test(admit, heat_of_the_array)
 	/* 12.8 W, 0.6 K/W: 7.68 K in the end */
 	double then = toward(0, 7.68e6, 60, 300);
 
-	env.limit[HF_LIM_HOLD] = 60000;
+	env.limit[HF_LIM_HOLD] = 59999;
 	env.limit[HF_LIM_ARRAY_RISE] = (s64)ceil(then / 1000) + 1;
 	build();
 	all(65535);
@@ -504,6 +505,9 @@ Test(admit, heat_of_the_array)
 	env.limit[HF_LIM_HOLD] = 59000;	/* held for less long, it is cooler */
 	build();
 	admitted();
+	env.limit[HF_LIM_TICK_LATE] = 1001;	/* unless the tick that ends it may be late */
+	build();
+	cr_assert_eq(judge(), HF_REJECT);
 }
 
 Test(admit, rest_and_duty)
@@ -625,7 +629,7 @@ Test(admit, dose)
 
 	np.p0_safety_upam = 8000000;
 	fence(0, 0, 150000, 4000000000U);
-	env.limit[HF_LIM_HOLD] = 3000;
+	env.limit[HF_LIM_HOLD] = 2999;
 	model.points = 1;
 	focus_on(0, 0, 150000);
 	build();

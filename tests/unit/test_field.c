@@ -269,6 +269,51 @@ Test(field, far_bound)
 	}
 }
 
+/*
+ * Every gain of a point is within what the point itself claims, also where all
+ * channels are near their null, where d is large and where lambda is small.
+ */
+Test(field, gains_are_within_their_claim, .timeout = 120)
+{
+	struct rng r = rng_seeded(SEED + 7);
+	double worst = 0;
+	u32 i, k;
+
+	for (i = 0; i < 2000; i++) {
+		double eta, eps;
+
+		np_grid(&np, 8, 10500);
+		np.wavelength_nm = rng_below(&r, 2) ? 8580000 : HF_WAVELENGTH_MIN_NM;
+		np.aperture_um = (u32)(np.wavelength_nm / 1000 * (rng_below(&r, 2) ? 0.6 : 0.6095));
+		np.p0_safety_upam = HF_P0_MAX_UPAM;
+		cr_assert_null(hf_nameplate_check(&np), "%s", hf_nameplate_check(&np));
+		if (rng_below(&r, 2)) {
+			random_point(&r);
+		} else {	/* in the plane of the array: sin(theta) = 1 everywhere */
+			point_at((s32)exp2(16 + 7 * rng_unit(&r)), (s32)rng_range(&r, -9000000, 9000000),
+				 0);
+		}
+		eta = p.eta_q16 / 65536.0;
+		eps = (double)p.eps_q32 * 0x1p-32;
+		cr_assert(eta < 20 && eps < 0.002, "%f %g", eta, eps);
+		for (k = 0; k < np.channels; k++) {
+			double unit = (double)p.gmax_upa / 1e6 / 32767;
+			double re = ref.re[k] / unit, im = ref.im[k] / unit;
+			double size = hypot(re, im);
+			double off = hypot(p.g[k].re - re, p.g[k].im - im);
+			/* gmax_upa is rounded up to 1 uPa and in its 31st bit */
+			double slack = size * (1.0 / (double)p.gmax_upa + 0x1p-29);
+
+			cr_assert(off <= eta + size * eps + slack, "point %u channel %u: %f, claim %f + %f",
+				  i, k, off, eta, size * eps);
+			cr_assert(p.gabs[k] >= size - slack, "point %u channel %u: %u below %f", i, k,
+				  p.gabs[k], size);
+			worst = fmax(worst, off);
+		}
+	}
+	cr_assert(worst > 1, "%f: the points were too easy", worst);
+}
+
 /* Gains and phases survive nameplates at the ends of what hf_nameplate_check lets through. */
 Test(field, extremes)
 {

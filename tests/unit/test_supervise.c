@@ -124,7 +124,10 @@ Test(supervise, sensors)
 			w.state = HF_SILENT;
 			cr_assert_eq(at(T), HF_ACT_TRIP_SENSOR, "emergency counts while silent");
 			w.state = HF_TRIPPED;
-			cr_assert_eq(at(T), HF_ACT_NONE);
+			cr_assert_eq(at(T), HF_ACT_TRIP_SENSOR, "a critical trip is made worse");
+			w.emergency = true;
+			cr_assert_eq(at(T), HF_ACT_NONE, "an emergency is one already");
+			w.emergency = false;
 			w.state = HF_ARMED;
 			cr_assert_eq(at(T), HF_ACT_TRIP_SENSOR);
 			w.state = HF_EMITTING;

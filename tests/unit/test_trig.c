@@ -116,20 +116,3 @@ Test(trig, piston_q30)
 	cr_assert(labs(hf_piston_q30(HF_PISTON_NULL_Q30)) <= HF_PISTON_ERR_Q30);
 	cr_assert_eq(hf_piston_q30(U32_MAX), hf_piston_q30(HF_PISTON_NULL_Q30));
 }
-
-Test(trig, piston_q16_is_never_low)
-{
-	u64 x;
-
-	for (x = 0; x < 64 * 65536; x++) {
-		long double exact = fabsl(piston(x / 65536.0L)) * 65536;
-		u32 d = hf_piston_q16(x);
-
-		cr_assert(d >= exact, "x = %lu: %u is below %Lf", x, d, exact);
-		cr_assert(x > HF_PISTON_NULL_X_Q16 || d < exact + 1.01L,
-			  "x = %lu: %u is far above %Lf", x, d, exact);
-		cr_assert(d <= 65536);
-	}
-	cr_assert_eq(hf_piston_q16(0), 65536);
-	cr_assert_eq(hf_piston_q16(U64_MAX), 8670);	/* the first side lobe, for ever */
-}

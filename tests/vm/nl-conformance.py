@@ -24,7 +24,10 @@ TOOLS = os.path.join(os.environ.get("HOLDFAST_CACHE", "/var/cache/holdfast"), "l
 SPEC = os.path.join(ROOT, "uapi/holdfast.yaml")
 SCHEMA = os.path.join(TOOLS, "Documentation/netlink/genetlink-legacy.yaml")
 sys.path.insert(0, os.path.join(TOOLS, "tools/net/ynl"))
-from lib import NlError, YnlFamily  # noqa: E402
+from lib import YnlFamily  # noqa: E402
+from genl import (  # noqa: E402
+    NLA_F_NESTED, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, Raw, Refused, attr, attrs_of,
+    policies, u32)
 
 class Ynl(YnlFamily):
     """The kernel's library, which in 6.12 does not know what to do with padding."""
@@ -39,128 +42,9 @@ class Ynl(YnlFamily):
 
 SIM = "/sys/kernel/config/holdfast_sim"
 RING = 1024  # HF_EVENTS
-
-
-# ---------------------------------------------------------------- a raw client
-
-NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 1, 4, 0x300
-NLA_F_NESTED = 0x8000
-SOL_NETLINK, ADD_MEMBERSHIP, CAP_ACK, EXT_ACK, STRICT_CHK = 270, 1, 10, 11, 12
-GENL_ID_CTRL, CTRL_GETFAMILY, CTRL_GETPOLICY = 16, 3, 10
-
-
-def attr(kind, payload):
-    return struct.pack("HH", 4 + len(payload), kind) + payload + b"\0" * (-len(payload) % 4)
-
-
-def u32(value):
-    return struct.pack("I", value)
-
-
-def attrs_of(raw):
-    """[(type without flags, payload)] of a stream of attributes."""
-    out = []
-    while len(raw) >= 4:
-        length, kind = struct.unpack_from("HH", raw)
-        out.append((kind & 0x3FFF, raw[4:length]))
-        raw = raw[(length + 3) & ~3:]
-    return out
-
-
-class Refused(Exception):
-    def __init__(self, code, message):
-        super().__init__(f"{errno.errorcode.get(code, code)}: {message}")
-        self.errno, self.message = code, message
-
-
-class Raw:
-    """One generic netlink socket. ask() returns [(cmd, attributes)] or raises Refused."""
-
-    def __init__(self, rcvbuf=None):
-        self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
-        if rcvbuf:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
-        self.sock.bind((0, 0))
-        for option in (CAP_ACK, EXT_ACK, STRICT_CHK):
-            self.sock.setsockopt(SOL_NETLINK, option, 1)
-        self.sock.settimeout(10)
-        self.seq = 0
-
-    def ask(self, family, cmd, body=b"", dump=False, reserved=0):
-        self.seq += 1
-        flags = NLM_F_REQUEST | (NLM_F_DUMP if dump else NLM_F_ACK)
-        msg = struct.pack("BBH", cmd, 1, reserved) + body
-        self.sock.send(struct.pack("IHHII", 16 + len(msg), family, flags, self.seq, 0) + msg)
-        replies = []
-        while True:
-            for kind, seq, payload in self.messages():
-                if seq != self.seq:
-                    continue
-                if kind == 2:
-                    self.refuse(payload)
-                    return replies
-                if kind == 3:
-                    if len(payload) >= 4 and struct.unpack_from("i", payload)[0] < 0:
-                        self.refuse(payload, done=True)
-                    return replies
-                replies.append((payload[0], payload[4:]))
-
-    def messages(self):
-        data = self.sock.recv(1 << 17)
-        while len(data) >= 16:
-            length, kind, _, seq, _ = struct.unpack_from("IHHII", data)
-            yield kind, seq, data[16:length]
-            data = data[(length + 3) & ~3:]
-
-    @staticmethod
-    def refuse(payload, done=False):
-        code = -struct.unpack_from("i", payload)[0]
-        if code == 0:
-            return
-        message = ""
-        for kind, value in attrs_of(payload[4 if done else 20:]):
-            if kind == 1:
-                message = value.rstrip(b"\0").decode()
-        raise Refused(code, message)
-
-    def join(self, group):
-        self.sock.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, group)
-
-    def family(self, name="holdfast"):
-        (_, raw), = self.ask(GENL_ID_CTRL, CTRL_GETFAMILY, attr(2, name.encode() + b"\0"))
-        return Family(dict(attrs_of(raw)))
-
-
-class Family:
-    """What nlctrl says of the family."""
-
-    def __init__(self, attrs):
-        self.id = struct.unpack("H", attrs[1])[0]
-        self.version = struct.unpack("I", attrs[3])[0]
-        self.ops = {}
-        for _, raw in attrs_of(attrs[6]):
-            op = dict(attrs_of(raw))
-            self.ops[struct.unpack("I", op[1])[0]] = struct.unpack("I", op[2])[0]
-        self.groups = {}
-        for _, raw in attrs_of(attrs[7]):
-            group = dict(attrs_of(raw))
-            self.groups[group[1].rstrip(b"\0").decode()] = struct.unpack("I", group[2])[0]
-
-
-def policies(raw, family_id):
-    """({cmd: {"do" or "dump": policy index}}, {index: {attribute: {property: value}}})."""
-    ops, table = {}, {}
-    for _, payload in raw.ask(GENL_ID_CTRL, CTRL_GETPOLICY,
-                              attr(1, struct.pack("H", family_id)), dump=True):
-        for kind, value in attrs_of(payload):
-            for index, inner in attrs_of(value) if kind in (8, 9) else []:
-                if kind == 8:    # CTRL_ATTR_POLICY: index -> attribute -> properties
-                    for number, props in attrs_of(inner):
-                        table.setdefault(index, {})[number] = dict(attrs_of(props))
-                else:            # CTRL_ATTR_OP_POLICY: command -> do, dump
-                    ops[index] = {("", "do", "dump")[k]: struct.unpack("I", v)[0]
-                                  for k, v in attrs_of(inner)}
-    return ops, table
+INDEX = 2  # the same in every attribute set, by the YAML
+# 6.1 has no way for a dump that is refused to say why; the errno is the same.
+MUTE_DUMPS = os.uname().release.startswith("6.1.")
 
 
 # ------------------------------------------------------------------- the array
@@ -168,9 +52,11 @@ def policies(raw, family_id):
 class Array:
     """A simulated array; its attributes are files."""
 
-    def __init__(self, name):
+    def __init__(self, name, **settings):
         self.name, self.dir = name, f"{SIM}/{name}"
         os.mkdir(self.dir)
+        for file, value in settings.items():
+            self.write(file, str(value))
         self.write("live", "1")
         self.index = int(self.read("array").replace("holdfast", ""))
 
@@ -188,12 +74,12 @@ class Array:
 
     def make_events(self, n):
         """At least @n events: a keeper that comes and goes."""
-        claim = 3 << 30 | 40 << 16 | 0xDF << 8 | 0x10
+        claim = 3 << 30 | 32 << 16 | 0xDF << 8 | 0x10  # HOLDFAST_IOC_KEEPER_CLAIM
         start = int(self.sysfs("event_seq"))
         while int(self.sysfs("event_seq")) < start + n:
             for _ in range(16):
                 fd = os.open(f"/dev/holdfast{self.index}", os.O_RDWR)
-                fcntl.ioctl(fd, claim, bytearray(struct.pack("IIQIIQQ", 40, 0, 0, 0, 0, 0, 0)))
+                fcntl.ioctl(fd, claim, bytearray(struct.pack("IIQIIQ", 32, 0, 0, 0, 0, 0)))
                 os.close(fd)
 
     def remove(self):
@@ -218,10 +104,14 @@ def child(fn):
 class Conformance:
     def __init__(self):
         self.raw = Raw()
-        self.family = self.raw.family()
+        self.family = self.raw.family("holdfast")
         self.ynl = Ynl()
         self.spec = self.ynl.yaml
         self.cmd = {name: op.req_value for name, op in self.ynl.ops.items()}
+        self.flags = self.ynl.attr_sets["array"]["silence-flags"].value
+        self.since = self.ynl.attr_sets["event"]["since-seq"].value
+        for space in ("array", "event", "status"):
+            assert self.ynl.attr_sets[space]["index"].value == INDEX
         self.one, self.two = Array("nl-one"), Array("nl-two")
 
     def request_attrs(self, op, mode):
@@ -239,6 +129,8 @@ class Conformance:
             self.raw.ask(self.family.id, self.cmd.get(op, op), body, dump, **how)
         except Refused as e:
             assert e.errno == code, f"{e}, expected {errno.errorcode[code]}"
+            if dump and MUTE_DUMPS and not e.message:
+                return
             assert e.message, "refused without a message"
             assert message is None or message in e.message, e.message
             return
@@ -317,9 +209,30 @@ class Conformance:
             assert a["trip-cause"] == array.sysfs("trip_cause")
 
     def test_array_get_refusals(self):
-        self.refused(errno.ENODEV, "array-get", attr(2, u32(4711)), message="no array")
+        self.refused(errno.ENODEV, "array-get", attr(INDEX, u32(4711)), message="no array")
         self.refused(errno.EINVAL, "array-get", message="index is required")
-        self.refused(errno.EINVAL, "array-get", attr(2, u32(0)), dump=True, message="no index")
+        self.refused(errno.EINVAL, "array-get", attr(INDEX, u32(0)), dump=True, message="no index")
+
+    def test_dump_that_arrays_leave_is_marked_as_such(self):
+        crowd = [Array(f"nl-{i}", rows=1, cols=1) for i in range(48)]
+        try:
+            for leave in (False, True):
+                raw = Raw()
+                body = struct.pack("BBH", self.cmd["array-get"], 1, 0)
+                raw.sock.send(struct.pack("IHHII", 16 + len(body), self.family.id,
+                                          NLM_F_REQUEST | NLM_F_DUMP, 1, 0) + body)
+                flags, done, reads = 0, False, 0
+                while not done:
+                    for kind, flag in raw.kinds(raw.sock.recv(4096)):
+                        done, flags = done or kind == 3, flags | flag
+                    reads += 1
+                    if leave and reads == 1:
+                        crowd.pop().remove()
+                assert reads > 2, "it fits one message"
+                assert bool(flags & NLM_F_DUMP_INTR) == leave, (leave, flags)
+        finally:
+            for array in crowd:
+                array.remove()
 
     # -- events
 
@@ -340,11 +253,11 @@ class Conformance:
         newest = self.newest(self.one.index)
         assert self.replay(self.one.index, newest) == []
         assert [e["seq"] for e in self.replay(self.one.index, newest - 1)] == [newest]
-        since = attr(20, struct.pack("Q", newest + 1))
-        self.refused(errno.ERANGE, "event-get", attr(2, u32(self.one.index)) + since, dump=True,
+        since = attr(self.since, struct.pack("Q", newest + 1))
+        self.refused(errno.ERANGE, "event-get", attr(INDEX, u32(self.one.index)) + since, dump=True,
                      message="newer")
         self.refused(errno.EINVAL, "event-get", dump=True, message="index is required")
-        self.refused(errno.ENODEV, "event-get", attr(2, u32(4711)), dump=True)
+        self.refused(errno.ENODEV, "event-get", attr(INDEX, u32(4711)), dump=True)
 
     def test_latched_silence_is_an_event_to_subscribers(self):
         watcher = Ynl()
@@ -385,8 +298,9 @@ class Conformance:
         assert "lost" not in self.replay(self.two.index, oldest - 1)[0]
         assert self.replay(self.two.index, oldest - 3)[0]["lost"] == 2
 
-    def test_slow_subscriber_sees_its_gap_and_replays_it(self):
-        slow, quick = self.subscribe("safety", 4096), self.subscribe("safety", 1 << 20)
+    def test_of_100_subscribers_the_slow_one_sees_its_gap_and_replays_it(self):
+        slow = self.subscribe("safety", 4096)
+        quick = [self.subscribe("safety", 1 << 20) for _ in range(99)]
         start = self.newest(self.two.index)
         self.two.make_events(300)
         end = self.newest(self.two.index)
@@ -409,8 +323,9 @@ class Conformance:
                     overrun = True
             return seqs, overrun
 
-        seqs, overrun = read(quick, end)
-        assert seqs == list(range(start + 1, end + 1)) and not overrun, (start, end, seqs)
+        for raw in quick:
+            seqs, overrun = read(raw, end)
+            assert seqs == list(range(start + 1, end + 1)) and not overrun, (start, end, seqs)
         seqs, overrun = read(slow, end)
         assert overrun and len(seqs) < end - start, "it was not slow"
         last = start
@@ -434,7 +349,7 @@ class Conformance:
             assert x["fault"] == "ok" and "value" in x and "time-ns" in x, x
         temp = s["sensor"][kinds.index("temp")]["value"]
         assert 0 < temp < 100000, temp
-        self.refused(errno.ENODEV, "status-get", attr(2, u32(4711)))
+        self.refused(errno.ENODEV, "status-get", attr(INDEX, u32(4711)))
         self.refused(errno.EINVAL, "status-get", message="index is required")
 
     def test_lost_sensor_has_no_value(self):
@@ -478,7 +393,7 @@ class Conformance:
                 allowed = self.request_attrs(name, mode)
                 if allowed is None:
                     continue
-                index = attr(2, u32(self.one.index)) if "index" in allowed else b""
+                index = attr(INDEX, u32(self.one.index)) if "index" in allowed else b""
                 for a in list(space.attrs.values()):
                     if a.name in allowed or (mode == "dump" and a.name == "index"):
                         continue
@@ -488,19 +403,20 @@ class Conformance:
                              dump=mode == "dump", message="nknown attribute")
 
     def test_attributes_of_the_wrong_shape_are_refused(self):
-        good = attr(2, u32(self.one.index))
+        good = attr(INDEX, u32(self.one.index))
         for name, mode in (("array-get", False), ("status-get", False), ("silence", False),
                            ("event-get", True)):
-            self.refused(errno.EINVAL, name, attr(2, b"\0\0"), dump=mode)
-            self.refused(errno.EINVAL, name, attr(2, b"\0" * 8), dump=mode)
-            self.refused(errno.EINVAL, name, attr(2 | NLA_F_NESTED, u32(0)), dump=mode)
+            self.refused(errno.EINVAL, name, attr(INDEX, b"\0\0"), dump=mode)
+            self.refused(errno.EINVAL, name, attr(INDEX, b"\0" * 8), dump=mode)
+            self.refused(errno.EINVAL, name, attr(INDEX | NLA_F_NESTED, u32(0)), dump=mode)
             self.refused(errno.EINVAL, name, good + b"\1\2\3\4", dump=mode)
-        self.refused(errno.EINVAL, "event-get", good + attr(20, u32(0)), dump=True)
+        self.refused(errno.EINVAL, "event-get", good + attr(self.since, u32(0)), dump=True)
 
     def test_reserved_bits_are_refused(self):
-        good = attr(2, u32(self.one.index))
+        good = attr(INDEX, u32(self.one.index))
         for bad in (2, 0x80000000, 3):
-            self.refused(errno.EINVAL, "silence", good + attr(22, u32(bad)))
+            self.refused(errno.EINVAL, "silence", good + attr(self.flags, u32(bad)),
+                         message="reserved bit")
         try:
             self.raw.ask(self.family.id, self.cmd["array-get"], good, reserved=1)
         except Refused as e:
@@ -509,7 +425,7 @@ class Conformance:
             raise AssertionError("reserved bytes of the header are ignored")
 
     def test_modes_and_commands_that_do_not_exist(self):
-        good = attr(2, u32(self.one.index))
+        good = attr(INDEX, u32(self.one.index))
         for cmd, dump in (("event-get", False), ("status-get", True), ("silence", True),
                           (self.cmd["silence"] + 1, False), (0, False), (200, True)):
             try:
@@ -526,13 +442,13 @@ class Conformance:
             os.setgid(65534)
             os.setuid(65534)
             raw = Raw()
-            index = attr(2, u32(self.two.index))
+            index = attr(INDEX, u32(self.two.index))
             assert raw.ask(self.family.id, self.cmd["array-get"], index)
             assert raw.ask(self.family.id, self.cmd["status-get"], index)
             assert raw.ask(self.family.id, self.cmd["event-get"], index, dump=True)
             raw.join(self.family.groups["safety"])
             try:
-                raw.ask(self.family.id, self.cmd["silence"], index + attr(22, u32(1)))
+                raw.ask(self.family.id, self.cmd["silence"], index + attr(self.flags, u32(1)))
             except Refused as e:
                 assert e.errno == errno.EPERM, e
                 return 0
@@ -555,7 +471,7 @@ class Conformance:
             if libc.unshare(flags) and libc.unshare(0x40000000):
                 return 77
             try:
-                Raw().family()
+                Raw().family("holdfast")
             except Refused as e:
                 assert e.errno == errno.ENOENT, e
                 return 0
@@ -580,11 +496,11 @@ class Conformance:
         assert types and types[-1] == "removed", types
         for op, dump in (("array-get", False), ("status-get", False), ("silence", False),
                          ("event-get", True)):
-            self.refused(errno.ENODEV, op, attr(2, u32(index)), dump=dump)
+            self.refused(errno.ENODEV, op, attr(INDEX, u32(index)), dump=dump)
 
     def test_dump_survives_removal(self):
         raw = Raw()
-        body = struct.pack("BBH", self.cmd["event-get"], 1, 0) + attr(2, u32(self.two.index))
+        body = struct.pack("BBH", self.cmd["event-get"], 1, 0) + attr(INDEX, u32(self.two.index))
         raw.sock.send(struct.pack("IHHII", 16 + len(body), self.family.id,
                                   NLM_F_REQUEST | NLM_F_DUMP, 1, 0) + body)
         first = list(raw.messages())

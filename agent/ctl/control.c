@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * arm, silence, reset, self-test. Silencing goes straight to the driver and
+ * needs nobody's consent; arming and resetting need a lease from the keeper.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "ctl.h"
+
+const struct ctl_option silence_options[] = {
+	{ "latch", 'l', NULL, "trip instead: silent until someone entitled resets it" },
+	{ NULL, 0, NULL, NULL },
+};
+
+/* A lease for one deliberate act. */
+static int act(struct ctl *c, uint32_t right, const char *what,
+	       int (*fn)(struct holdfast_array *a, struct holdfast_reason *r))
+{
+	struct holdfast_reason r = { 0 };
+	struct holdfast_array *a, *lease;
+	struct holdfast_info info;
+	int ret = ctl_open(c, &a, 0);
+
+	if (ret)
+		return ret;
+	ret = holdfast_info(a, &info);
+	holdfast_close(a);
+	if (ret)
+		return ctl_fail(ret, "array");
+	ret = ctl_lease(c, &lease, info.index, right);
+	if (ret)
+		return ret;
+	ret = fn(lease, &r);
+	if (ret == -ETIME)
+		ret = ctl_fail(ret, "%s: the keeper does not beat or has events to handle", what);
+	else if (ret == -EAGAIN)
+		ret = ctl_fail(ret, "%s: the dwell time after the trip is not over", what);
+	else if (ret == -EBUSY)
+		ret = ctl_fail(ret, "%s: the array is not in the state for it", what);
+	else if (ret)
+		ret = ctl_fail_reason(ret, &r, what);
+	holdfast_close(lease);
+	return ret;
+}
+
+int cmd_arm(struct ctl *c, int argc, char **argv)
+{
+	int ret = ctl_no_options(c, argc, argv, 0, 0);
+
+	return ret >= 0 ? ret : act(c, HOLDFAST_RIGHT_ARM, "arm", holdfast_arm);
+}
+
+int cmd_reset(struct ctl *c, int argc, char **argv)
+{
+	int ret = ctl_no_options(c, argc, argv, 0, 0);
+
+	return ret >= 0 ? ret : act(c, HOLDFAST_RIGHT_RESET, "reset", holdfast_reset);
+}
+
+int cmd_silence(struct ctl *c, int argc, char **argv)
+{
+	struct holdfast_array *a;
+	uint32_t flags = 0;
+	int key, ret;
+
+	while ((key = ctl_option_next(c, argc, argv)) != -1) {
+		if (key != 'l')
+			return ctl_option_exit(c);
+		flags = HOLDFAST_SILENCE_LATCH;
+	}
+	/* Whatever else is on the line: who says silence gets it. */
+	ret = ctl_open(c, &a, 0);
+	if (ret)
+		return ret;
+	ret = holdfast_silence(a, flags);
+	holdfast_close(a);
+	return ret ? ctl_fail(ret, "silence") : CTL_OK;
+}
+
+static const char *const test_parts[] = { "rules", "silence", "sensors", "hardware", "timer" };
+
+#define TEST_PARTS	(sizeof(test_parts) / sizeof(test_parts[0]))
+
+static int self_test_json(const struct holdfast_self_test *t)
+{
+	json_t *parts = json_object();
+
+	for (size_t i = 0; i < TEST_PARTS; i++) {
+		const char *word = t->failed & (1U << i) ? "failed" :
+				   t->run & (1U << i)	 ? "passed" :
+							   "not run";
+
+		json_object_set_new(parts, test_parts[i], json_string(word));
+	}
+	return ctl_json_print(json_pack("{s:b, s:o, s:o}", "passed", t->failed == 0, "parts",
+					parts, "reason", ctl_json_reason(&t->reason)),
+			      true);
+}
+
+static void self_test_text(const struct holdfast_self_test *t)
+{
+	char text[HOLDFAST_TEXT_LEN];
+
+	for (size_t i = 0; i < TEST_PARTS; i++)
+		if (t->run & (1U << i))
+			printf("%-9s %s\n", test_parts[i],
+			       t->failed & (1U << i) ? "FAILED" : "passed");
+	if (t->failed && t->reason.limit != HOLDFAST_LIM_NONE)
+		printf("%s\n", holdfast_strerror_reason(&t->reason, text, sizeof(text)));
+}
+
+int cmd_self_test(struct ctl *c, int argc, char **argv)
+{
+	struct holdfast_self_test t;
+	struct holdfast_array *a;
+	int ret = ctl_no_options(c, argc, argv, 0, 0);
+
+	if (ret >= 0)
+		return ret;
+	ret = ctl_open(c, &a, HOLDFAST_OPEN_WRITE);
+	if (ret)
+		return ret;
+	ret = holdfast_self_test(a, &t);
+	holdfast_close(a);
+	if (ret == -EBUSY)
+		return ctl_fail(ret, "self-test: only while silent or tripped");
+	if (ret)
+		return ctl_fail(ret, "self-test");
+	if (!c->json)
+		self_test_text(&t);
+	else if (self_test_json(&t))
+		return CTL_FAILED;
+	return t.failed ? CTL_FAILED : CTL_OK;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the subcommands of holdfastctl share: options, errors, exit codes,
+ * JSON. Only libholdfast talks to the driver; nothing here includes an ioctl.
+ */
+#ifndef HF_CTL_H
+#define HF_CTL_H
+
+#include <getopt.h>
+#include <jansson.h>
+
+#include "libholdfast.h"
+
+/* Exit codes; documented in docs/man/holdfastctl.1, so they stay. */
+enum ctl_exit {
+	CTL_OK		= 0,
+	CTL_FAILED	= 1,
+	CTL_USAGE	= 2,
+	CTL_REFUSED	= 3,	/* by a limit */
+	CTL_TRIPPED	= 4,
+	CTL_NO_ARRAY	= 5,
+	CTL_NO_KEEPER	= 6,
+	CTL_DENIED	= 7,	/* no right or privilege */
+	CTL_INTERRUPTED	= 8,	/* by a signal; silenced */
+};
+
+#define CTL_OPTIONS	24	/* of one command, the common ones included */
+
+struct ctl_option {
+	const char *name;
+	int key;		/* the short option, or any number above 255 */
+	const char *arg;	/* NULL: none */
+	const char *help;
+};
+
+struct ctl;
+
+struct ctl_command {
+	const char *name;
+	const char *args;	/* as shown in usage */
+	const char *help;
+	const struct ctl_option *options;	/* ends with a NULL name; NULL: none */
+	int (*run)(struct ctl *c, int argc, char **argv);
+};
+
+struct ctl {
+	const struct ctl_command *command;
+	const char *device;
+	const char *socket;
+	bool json;
+	bool help_shown;
+	struct option longs[CTL_OPTIONS + 1];
+	char shorts[2 * CTL_OPTIONS + 2];
+};
+
+/* The next option's key, -1: no more (optind as getopt's), '?': wrong, said already. */
+int ctl_option_next(struct ctl *c, int argc, char **argv);
+/* For a command without options of its own: reads the common ones, counts arguments. */
+int ctl_no_options(struct ctl *c, int argc, char **argv, int min, int max);
+int ctl_usage(struct ctl *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What ctl_option_next() gave '?' for: help that was asked for is no error. */
+int ctl_option_exit(const struct ctl *c);
+
+/* Prints "holdfastctl: ...: strerror" to stderr. Return: the exit code for @err. */
+int ctl_fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same for what may carry a reason. */
+int ctl_fail_reason(int err, const struct holdfast_reason *r, const char *what);
+/* Says why the array tripped. Return: CTL_TRIPPED. */
+int ctl_tripped(struct holdfast_array *a);
+int ctl_exit_of(int err);
+
+/* 0, or an exit code after saying why. */
+int ctl_open(struct ctl *c, struct holdfast_array **a, unsigned int flags);
+/* A lease from the keeper's socket. */
+int ctl_lease(struct ctl *c, struct holdfast_array **lease, uint32_t index, uint32_t rights);
+
+/* Each says what is wrong and gives -1. */
+int ctl_parse_u64(const char *text, uint64_t min, uint64_t max, const char *what, uint64_t *value);
+int ctl_parse_value(const char *text, const char *unit, int64_t min, int64_t max,
+		    const char *what, int64_t *value);
+/* "X,Y,Z" in mm up to @end (usually '\0'); *@rest: behind it, may be NULL. */
+int ctl_parse_point(const char *text, char end, struct holdfast_point *p, const char **rest);
+
+/* Prints and frees @j: indented, or on one line. */
+int ctl_json_print(json_t *j, bool indent);
+json_t *ctl_json_reason(const struct holdfast_reason *r);
+json_t *ctl_json_trip(const struct holdfast_trip *t);
+json_t *ctl_json_event(const struct holdfast_event *e);
+#define CTL_INSTANCE_LEN 17
+const char *ctl_instance(uint64_t instance, char *buf);
+/* "temp_mc": @name with the unit as a suffix. */
+const char *ctl_json_key(const char *name, const char *unit, char *buf, size_t len);
+/* Label of a sensor, or "sensor 3". */
+const char *ctl_sensor_label(struct holdfast_array *a, uint32_t index, char *buf, size_t len);
+const char *ctl_sensor_unit(uint32_t kind);
+/* Date and time of CLOCK_REALTIME @real_ns. */
+const char *ctl_time(uint64_t real_ns, char *buf, size_t len);
+uint64_t ctl_now_ns(void);	/* CLOCK_MONOTONIC */
+void ctl_event_print(const struct holdfast_event *e);
+
+/* SIGINT and SIGTERM set a flag and interrupt sleeps. */
+void ctl_catch_signals(void);
+bool ctl_interrupted(void);
+
+/* Everything that one keeper needs to know (keep.c). */
+struct ctl_keep {
+	const char *socket;	/* NULL: only @sock */
+	const char *group;	/* may ask for leases besides root; NULL: nobody */
+	uint32_t rights;	/* that the group may have */
+	int sock;		/* connected already, ends the keeping when it closes; -1: none */
+	bool seal;
+	bool arm;
+	bool quiet;
+};
+
+int ctl_keep_run(struct ctl *c, const struct ctl_keep *k);
+
+extern const struct ctl_command ctl_commands[];	/* ends with a NULL name */
+
+int cmd_list(struct ctl *c, int argc, char **argv);
+int cmd_status(struct ctl *c, int argc, char **argv);
+int cmd_solve(struct ctl *c, int argc, char **argv);
+int cmd_play(struct ctl *c, int argc, char **argv);
+int cmd_arm(struct ctl *c, int argc, char **argv);
+int cmd_silence(struct ctl *c, int argc, char **argv);
+int cmd_reset(struct ctl *c, int argc, char **argv);
+int cmd_envelope(struct ctl *c, int argc, char **argv);
+int cmd_fence(struct ctl *c, int argc, char **argv);
+int cmd_events(struct ctl *c, int argc, char **argv);
+int cmd_explain(struct ctl *c, int argc, char **argv);
+int cmd_self_test(struct ctl *c, int argc, char **argv);
+int cmd_keep(struct ctl *c, int argc, char **argv);
+int cmd_lease(struct ctl *c, int argc, char **argv);
+int cmd_trip(struct ctl *c, int argc, char **argv);
+int cmd_blackbox(struct ctl *c, int argc, char **argv);
+
+extern const struct ctl_option status_options[], solve_options[], play_options[],
+	silence_options[], envelope_options[], events_options[], keep_options[];
+
+#endif /* HF_CTL_H */

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * envelope and fence: the limits of the site. Names, units and ranges come
+ * from the driver that is asked, so that a newer one needs no newer program.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl.h"
+
+const struct ctl_option envelope_options[] = {
+	{ "forbid", 'f', "CHANNELS", "of set and tighten: never drive these, e.g. 3,17-20" },
+	{ NULL, 0, NULL, NULL },
+};
+
+static int limit_find(struct holdfast_array *a, const char *name, size_t len,
+		      struct holdfast_limit_info *info)
+{
+	for (uint32_t i = 0; i < HOLDFAST_LIM_ROOM; i++) {
+		int ret = holdfast_limit_info(a, i, info);
+
+		if (ret)
+			return ret == -EINVAL ? -ENOENT : ret;
+		if (strlen(info->name) == len && !memcmp(info->name, name, len))
+			return 0;
+	}
+	return -ENOENT;
+}
+
+/* NAME=VALUE into @env. */
+static int assign(struct holdfast_array *a, struct holdfast_envelope *env, const char *text)
+{
+	const char *eq = strchr(text, '=');
+	struct holdfast_limit_info info;
+	char err[HOLDFAST_TEXT_LEN];
+	int64_t v;
+	int ret;
+
+	if (!eq || eq == text) {
+		fprintf(stderr, "holdfastctl: \"%s\": NAME=VALUE is required\n", text);
+		return CTL_USAGE;
+	}
+	ret = limit_find(a, text, (size_t)(eq - text), &info);
+	if (ret == -ENOENT) {
+		fprintf(stderr, "holdfastctl: there is no limit \"%.*s\"; holdfastctl envelope show lists them\n",
+			(int)(eq - text), text);
+		return CTL_USAGE;
+	}
+	if (ret)
+		return ctl_fail(ret, "limits");
+	if (holdfast_value_parse(eq + 1, info.unit, info.is_floor, &v, err)) {
+		fprintf(stderr, "holdfastctl: %s: %s\n", info.name, err);
+		return CTL_USAGE;
+	}
+	if (v < info.min || v > info.max) {
+		fprintf(stderr,
+			"holdfastctl: %s: %" PRId64 " %s where %" PRId64 " to %" PRId64 " is allowed\n",
+			info.name, v, info.unit, (int64_t)info.min, (int64_t)info.max);
+		return CTL_USAGE;
+	}
+	env->limit[info.limit] = v;
+	env->set |= 1ULL << info.limit;
+	return 0;
+}
+
+/* "3,17-20": clears bits of the mask. */
+static int forbid(struct holdfast_envelope *env, const char *text)
+{
+	const char *p = text;
+
+	memset(env->mask, 0xff, sizeof(env->mask));
+	env->set_mask = 1;
+	do {
+		char *end;
+		unsigned long from = strtoul(p, &end, 10), to = from;
+
+		if (end == p)
+			goto bad;
+		if (*end == '-') {
+			p = end + 1;
+			to = strtoul(p, &end, 10);
+			if (end == p)
+				goto bad;
+		}
+		if (to >= HOLDFAST_MAX_CHANNELS || from > to || (*end && *end != ','))
+			goto bad;
+		for (; from <= to; from++)
+			env->mask[from / 64] &= ~(1ULL << (from % 64));
+		p = end;
+	} while (*p++);
+	return 0;
+bad:
+	fprintf(stderr, "holdfastctl: --forbid: \"%s\" where channels 0 to %u are required, e.g. 3,17-20\n",
+		text, HOLDFAST_MAX_CHANNELS - 1);
+	return -1;
+}
+
+static json_t *limit_json(const struct holdfast_limit_info *info,
+			  const struct holdfast_envelope env[3])
+{
+	char key[64];
+	json_t *j = json_pack("{s:s, s:s, s:s, s:I, s:I}", "name", info->name, "unit", info->unit,
+			      "sense", info->is_floor ? "floor" : "ceiling",
+			      "min", (json_int_t)info->min, "max", (json_int_t)info->max);
+	static const char *const which[] = { "nameplate", "site", "effective" };
+
+	for (int i = 0; i < 3; i++)
+		json_object_set_new(j, ctl_json_key(which[i], info->unit, key, sizeof(key)),
+				    json_integer(env[i].limit[info->limit]));
+	return j;
+}
+
+static void limit_text(const struct holdfast_limit_info *info,
+		       const struct holdfast_envelope env[3])
+{
+	char value[3][48];
+
+	for (int i = 0; i < 3; i++)
+		holdfast_value_print(env[i].limit[info->limit], info->unit, value[i],
+				     sizeof(value[i]));
+	printf("%-16s %-7s %18s %18s %18s\n", info->name, info->is_floor ? "floor" : "ceiling",
+	       value[0], value[1], value[2]);
+}
+
+static json_t *forbidden_json(const struct holdfast_envelope *env, uint32_t channels)
+{
+	json_t *j = json_array();
+
+	for (uint32_t i = 0; i < channels; i++)
+		if (!(env->mask[i / 64] & (1ULL << (i % 64))))
+			json_array_append_new(j, json_integer(i));
+	return j;
+}
+
+static void forbidden_text(const struct holdfast_envelope *env, uint32_t channels)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < channels; i++)
+		if (!(env->mask[i / 64] & (1ULL << (i % 64))))
+			printf("%s%" PRIu32, n++ ? "," : "forbidden channels: ", i);
+	if (n)
+		putchar('\n');
+}
+
+static int envelope_show(struct ctl *c, struct holdfast_array *a)
+{
+	struct holdfast_envelope env[3];
+	struct holdfast_limit_info info;
+	struct holdfast_info array;
+	json_t *all = NULL;
+	int ret = holdfast_info(a, &array);
+
+	if (!ret)
+		ret = holdfast_envelope_get(a, HOLDFAST_ENV_NAMEPLATE, &env[0]);
+	if (!ret)
+		ret = holdfast_envelope_get(a, HOLDFAST_ENV_SITE, &env[1]);
+	if (!ret)
+		ret = holdfast_envelope_get(a, HOLDFAST_ENV_EFFECTIVE, &env[2]);
+	if (ret)
+		return ctl_fail(ret, "envelope");
+	if (c->json)
+		all = json_array();
+	else
+		printf("%-16s %-7s %18s %18s %18s\n", "limit", "sense", "nameplate", "site",
+		       "effective");
+	for (uint32_t i = 0; i < HOLDFAST_LIM_ROOM && !holdfast_limit_info(a, i, &info); i++) {
+		if (all)
+			json_array_append_new(all, limit_json(&info, env));
+		else
+			limit_text(&info, env);
+	}
+	if (all)
+		return ctl_json_print(json_pack("{s:b, s:I, s:o, s:o}", "sealed",
+						env[1].sealed != 0, "generation",
+						(json_int_t)env[2].generation, "limits", all,
+						"forbidden_channels",
+						forbidden_json(&env[2], array.channels)),
+				      true);
+	forbidden_text(&env[2], array.channels);
+	printf("%s, generation %" PRIu64 "\n", env[1].sealed ? "sealed until reboot" : "not sealed",
+	       (uint64_t)env[2].generation);
+	return CTL_OK;
+}
+
+static int envelope_change(struct holdfast_array *a, struct holdfast_envelope *env, int argc,
+			   char **argv, bool tighten)
+{
+	int ret;
+
+	for (int i = 0; i < argc; i++) {
+		ret = assign(a, env, argv[i]);
+		if (ret)
+			return ret;
+	}
+	ret = tighten ? holdfast_envelope_tighten(a, env) : holdfast_envelope_set(a, env);
+	if (ret == -EBUSY)
+		return ctl_fail(ret, "envelope set: only while silent or tripped");
+	return ret ? ctl_fail_reason(ret, &env->reason, argc ? argv[0] : "envelope") : CTL_OK;
+}
+
+int cmd_envelope(struct ctl *c, int argc, char **argv)
+{
+	struct holdfast_envelope env = { 0 };
+	struct holdfast_array *a;
+	const char *verb;
+	int key, n, ret;
+
+	while ((key = ctl_option_next(c, argc, argv)) != -1)
+		if (key != 'f' || forbid(&env, optarg))
+			return ctl_option_exit(c);
+	verb = optind < argc ? argv[optind] : "show";
+	n = optind < argc ? argc - optind - 1 : 0;
+	if ((!strcmp(verb, "show") || !strcmp(verb, "seal")) ? n : !n && !env.set_mask)
+		return ctl_usage(c, n ? "too many arguments" : "NAME=VALUE is missing");
+	ret = ctl_open(c, &a, 0);
+	if (ret)
+		return ret;
+	if (!strcmp(verb, "show")) {
+		ret = envelope_show(c, a);
+	} else if (!strcmp(verb, "set") || !strcmp(verb, "tighten")) {
+		ret = envelope_change(a, &env, n, argv + optind + 1, verb[0] == 't');
+	} else if (!strcmp(verb, "seal")) {
+		ret = holdfast_seal(a);
+		ret = ret ? ctl_fail(ret, "seal") : CTL_OK;
+	} else {
+		ret = ctl_usage(c, "\"%s\" is not known", verb);
+	}
+	holdfast_close(a);
+	return ret;
+}
+
+/* Points of the command line: "X,Y,Z=PRESSURE", or "X,Y,Z" with @limit false. */
+static int points_parse(int argc, char **argv, bool limit, struct holdfast_fence_point *p)
+{
+	if (argc > HOLDFAST_MAX_FENCE) {
+		fprintf(stderr, "holdfastctl: %d points where %u are allowed\n", argc,
+			HOLDFAST_MAX_FENCE);
+		return -1;
+	}
+	for (int i = 0; i < argc; i++) {
+		struct holdfast_point at;
+		struct holdfast_focus um;
+		const char *rest;
+		int64_t mpa = 0;
+
+		if (ctl_parse_point(argv[i], limit ? '=' : '\0', &at, &rest))
+			return -1;
+		if (limit && ctl_parse_value(rest, "mPa", 0, UINT32_MAX, argv[i], &mpa))
+			return -1;
+		um = holdfast_focus_at(&at);
+		p[i] = (struct holdfast_fence_point){ um.x_um, um.y_um, um.z_um, (uint32_t)mpa };
+	}
+	return 0;
+}
+
+static int fence_list(struct ctl *c, struct holdfast_array *a)
+{
+	struct holdfast_fence_point p[HOLDFAST_MAX_FENCE];
+	int n = holdfast_fence_get(a, HOLDFAST_ENV_SITE, p, HOLDFAST_MAX_FENCE);
+	json_t *all = NULL;
+
+	if (n < 0)
+		return ctl_fail(n, "fence");
+	if (c->json)
+		all = json_array();
+	for (int i = 0; i < n && i < HOLDFAST_MAX_FENCE; i++) {
+		if (all)
+			json_array_append_new(all, json_pack("{s:i, s:i, s:i, s:i, s:I}",
+				"index", i, "x_um", (int)p[i].x_um, "y_um", (int)p[i].y_um,
+				"z_um", (int)p[i].z_um, "limit_mpa", (json_int_t)p[i].limit_mpa));
+		else
+			printf("%-3d %.3f,%.3f,%.3f mm  %.3f Pa\n", i, p[i].x_um / 1e3,
+			       p[i].y_um / 1e3, p[i].z_um / 1e3, p[i].limit_mpa / 1e3);
+	}
+	return all ? ctl_json_print(all, true) : CTL_OK;
+}
+
+static int fence_remove(struct holdfast_array *a, const struct holdfast_fence_point *out, int n)
+{
+	struct holdfast_fence_point p[HOLDFAST_MAX_FENCE];
+	struct holdfast_reason r = { 0 };
+	int have = holdfast_fence_get(a, HOLDFAST_ENV_SITE, p, HOLDFAST_MAX_FENCE), ret;
+
+	if (have < 0)
+		return ctl_fail(have, "fence");
+	for (int i = 0; i < n; i++) {
+		int j = 0;
+
+		while (j < have && (p[j].x_um != out[i].x_um || p[j].y_um != out[i].y_um ||
+				    p[j].z_um != out[i].z_um))
+			j++;
+		if (j == have) {
+			fprintf(stderr, "holdfastctl: there is no fence point at %.3f,%.3f,%.3f\n",
+				out[i].x_um / 1e3, out[i].y_um / 1e3, out[i].z_um / 1e3);
+			return CTL_FAILED;
+		}
+		p[j] = p[--have];
+	}
+	ret = holdfast_fence_set(a, p, (size_t)have, &r);
+	if (ret == -EBUSY)
+		return ctl_fail(ret, "fence remove: only while silent or tripped");
+	return ret ? ctl_fail_reason(ret, &r, "fence remove") : CTL_OK;
+}
+
+static int fence_verb(struct ctl *c, struct holdfast_array *a, const char *verb, int n,
+		      const struct holdfast_fence_point *p)
+{
+	struct holdfast_reason r = { 0 };
+	int ret;
+
+	if (!strcmp(verb, "list"))
+		return fence_list(c, a);
+	if (!strcmp(verb, "remove"))
+		return fence_remove(a, p, n);
+	ret = holdfast_fence_add(a, p, (size_t)n, &r);
+	return ret ? ctl_fail_reason(ret, &r, "fence add") : CTL_OK;
+}
+
+int cmd_fence(struct ctl *c, int argc, char **argv)
+{
+	struct holdfast_fence_point p[HOLDFAST_MAX_FENCE];
+	struct holdfast_array *a;
+	const char *verb;
+	int n, ret = ctl_no_options(c, argc, argv, 0, argc);
+
+	if (ret >= 0)
+		return ret;
+	verb = optind < argc ? argv[optind] : "list";
+	n = optind < argc ? argc - optind - 1 : 0;
+	if (strcmp(verb, "list") && strcmp(verb, "add") && strcmp(verb, "remove"))
+		return ctl_usage(c, "\"%s\" is not known", verb);
+	if (!strcmp(verb, "list") ? n : !n)
+		return ctl_usage(c, n ? "too many arguments" : "a point is missing");
+	if (points_parse(n, argv + optind + 1, verb[0] == 'a', p))
+		return CTL_USAGE;
+	ret = ctl_open(c, &a, 0);
+	if (ret)
+		return ret;
+	ret = fence_verb(c, a, verb, n, p);
+	holdfast_close(a);
+	return ret;
+}

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Plays a stream: the file is checked whole, a lease is asked for, then one
+ * frame after the other at its time. Pacing and words only; what may be
+ * emitted is the governor's business.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ctl.h"
+
+#define SLICE_NS	50000000ULL	/* how long a trip or Ctrl-C may go unnoticed */
+#define PROGRESS_NS	200000000ULL
+
+const struct ctl_option play_options[] = {
+	{ "rate", 'r', "HZ", "frames a second (default: what the file states)" },
+	{ "amp", 'a', "AMP", "amplitude for CSV files, e.g. 80% (default 100%)" },
+	{ "attenuate", 'A', NULL, "scale refused frames down instead" },
+	{ "skip-refused", 's', NULL, "go on after a refused frame" },
+	{ "loop", 'l', "N", "play N times, or \"forever\"" },
+	{ "arm", 257, NULL, "arm first, if the array is silent" },
+	{ "keep", 258, NULL, "no keeper there? be it, in a process of its own, and arm" },
+	{ "quiet", 'q', NULL, "no progress" },
+	{ NULL, 0, NULL, NULL },
+};
+
+struct play {
+	struct ctl *c;
+	struct holdfast_stream *stream;
+	struct holdfast_array *lease;
+	uint64_t interval_ns;
+	uint64_t loops;		/* UINT64_MAX: forever */
+	uint16_t amp;
+	uint32_t flags;		/* of every frame */
+	bool skip, arm, keep, quiet, bar;
+	pid_t keeper;		/* our own; 0: none */
+	int keeper_sock;
+	struct holdfast_frame *frame;
+	uint64_t sent, attenuated, refused;
+	uint64_t start_ns, shown_ns;
+	uint32_t told;		/* limit whose refusals were explained already */
+};
+
+static int rate_parse(const char *text, uint64_t *interval_ns)
+{
+	char *end;
+	double hz = strtod(text, &end);
+
+	if (end == text || *end || !(hz >= 0.1 && hz <= 1e6)) {
+		fprintf(stderr, "holdfastctl: --rate: \"%s\" where 0.1 to 1000000 is required\n",
+			text);
+		return -1;
+	}
+	*interval_ns = (uint64_t)(1e9 / hz + 0.5);
+	return 0;
+}
+
+static int option(struct play *p, int key)
+{
+	int64_t v;
+
+	switch (key) {
+	case 'r':
+		return rate_parse(optarg, &p->interval_ns);
+	case 'a':
+		if (ctl_parse_value(optarg, "q16", 0, 65535, "--amp", &v))
+			return -1;
+		p->amp = (uint16_t)v;
+		return 0;
+	case 'A':
+		p->flags |= HOLDFAST_FRAME_ATTENUATE;
+		return 0;
+	case 's':
+		p->skip = true;
+		return 0;
+	case 'l':
+		if (strcmp(optarg, "forever"))
+			return ctl_parse_u64(optarg, 1, UINT64_MAX / 2, "--loop", &p->loops);
+		p->loops = UINT64_MAX;
+		return 0;
+	case 257:
+		p->arm = true;
+		return 0;
+	case 258:
+		p->keep = true;
+		return 0;
+	case 'q':
+		p->quiet = true;
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+/* The rights that the frames need: raw ones only if some declare no focus. */
+static uint32_t rights_needed(const struct play *p)
+{
+	uint32_t rights = HOLDFAST_RIGHT_FRAMES | (p->arm ? HOLDFAST_RIGHT_ARM : 0);
+
+	for (uint32_t i = 0; i < holdfast_stream_frames(p->stream); i++)
+		if (!holdfast_stream_frame(p->stream, i)->foci)
+			return rights | HOLDFAST_RIGHT_RAW;
+	return rights;
+}
+
+/* Another process, so that no mistake of this one can keep a beat going. */
+static int own_keeper(struct play *p, const struct holdfast_lease_request *req)
+{
+	char text[HOLDFAST_TEXT_LEN];
+	int sock[2], ret;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock))
+		return ctl_fail(-errno, "socketpair");
+	p->keeper = fork();
+	if (p->keeper < 0)
+		return ctl_fail(-errno, "fork");
+	if (!p->keeper) {
+		struct ctl_keep k = { .sock = sock[1], .quiet = true };
+
+		/* It lives as long as our end of the socket, whatever the terminal sends. */
+		signal(SIGINT, SIG_IGN);
+		signal(SIGHUP, SIG_IGN);
+		close(sock[0]);
+		_exit(ctl_keep_run(p->c, &k));
+	}
+	close(sock[1]);
+	p->keeper_sock = sock[0];
+	ret = holdfast_lease_request_on(&p->lease, sock[0], req, 5000, text);
+	if (!ret)
+		return 0;
+	fprintf(stderr, "holdfastctl: no keeper of our own: %s\n", text);
+	return ctl_exit_of(ret);
+}
+
+static int get_lease(struct play *p)
+{
+	struct holdfast_lease_request req = { .rights = 0 };
+	char text[HOLDFAST_TEXT_LEN];
+	struct holdfast_array *a;
+	struct holdfast_info info;
+	int ret = ctl_open(p->c, &a, 0);
+
+	if (ret)
+		return ret;
+	ret = holdfast_info(a, &info);
+	holdfast_close(a);
+	if (ret)
+		return ctl_fail(ret, "array");
+	if (info.channels != holdfast_stream_channels(p->stream)) {
+		fprintf(stderr, "holdfastctl: the file has %" PRIu32 " channels, the array %" PRIu32 "\n",
+			holdfast_stream_channels(p->stream), info.channels);
+		return CTL_FAILED;
+	}
+	req.array = info.index;
+	req.rights = rights_needed(p);
+	snprintf(req.label, sizeof(req.label), "holdfastctl play");
+	ret = holdfast_lease_request(&p->lease, p->c->socket, &req, 5000, text);
+	if (!ret)
+		return 0;
+	if (p->keep && (ret == -ENOENT || ret == -ECONNREFUSED)) {
+		p->arm = true;
+		req.rights |= HOLDFAST_RIGHT_ARM;
+		return own_keeper(p, &req);
+	}
+	fprintf(stderr, "holdfastctl: %s\n", text);
+	return ret == -ENOENT ? CTL_NO_KEEPER : ctl_exit_of(ret);
+}
+
+static int arm(struct play *p)
+{
+	struct holdfast_reason r = { 0 };
+	struct holdfast_status st;
+	int ret = holdfast_status(p->lease, &st);
+
+	if (ret)
+		return ctl_fail(ret, "status");
+	if (st.state == HOLDFAST_STATE_TRIPPED)
+		return ctl_tripped(p->lease);
+	if (!p->arm || st.state != HOLDFAST_STATE_SILENT)
+		return 0;
+	ret = holdfast_arm(p->lease, &r);
+	return ret ? ctl_fail_reason(ret, &r, "arm") : 0;
+}
+
+static void progress(struct play *p, uint32_t i, bool last)
+{
+	uint64_t now = ctl_now_ns();
+	uint32_t n = holdfast_stream_frames(p->stream), done = (uint32_t)((i + 1ULL) * 30 / n);
+	double s = (double)(now - p->start_ns) / 1e9;
+
+	if (!p->bar || (!last && now - p->shown_ns < PROGRESS_NS))
+		return;
+	p->shown_ns = now;
+	fprintf(stderr,
+		"\r[%.*s%*s] %" PRIu32 "/%" PRIu32 "  %.1f frames/s  %" PRIu64 " attenuated  %" PRIu64 " refused\033[K",
+		(int)done, "##############################", (int)(30 - done), "", i + 1, n,
+		s > 0 ? (double)p->sent / s : 0.0, p->attenuated, p->refused);
+	if (last)
+		fputc('\n', stderr);
+}
+
+/* Says each kind of refusal once in a row. */
+static void explain(struct play *p, uint32_t i, const struct holdfast_frame_result *r)
+{
+	char text[HOLDFAST_TEXT_LEN];
+
+	if (p->told == r->reason.limit)
+		return;
+	p->told = r->reason.limit;
+	fprintf(stderr, "%sholdfastctl: frame %" PRIu32 " refused: %s\n", p->bar ? "\r\033[K" : "",
+		i, holdfast_strerror_reason(&r->reason, text, sizeof(text)));
+}
+
+/* One frame and its verdict. 0: go on; else the exit code. */
+static int send_frame(struct play *p, uint32_t i)
+{
+	const struct holdfast_frame *f = holdfast_stream_frame(p->stream, i);
+	struct holdfast_frame_result r = { 0 };
+	uint32_t count = 1;
+	int ret;
+
+	memcpy(p->frame, f, f->size);
+	p->frame->flags = p->flags;
+	ret = holdfast_submit(p->lease, p->frame, f->size, &r, &count);
+	if (ret == -EINTR || (!ret && !count))
+		return 0;	/* a signal: the loop looks */
+	if (!ret)
+		ret = -(int)r.error;
+	p->sent++;
+	p->attenuated += !ret && r.verdict == HOLDFAST_VERDICT_ATTENUATE;
+	if (!ret) {
+		p->told = HOLDFAST_LIM_NONE;
+		return 0;
+	}
+	if (ret == -ESHUTDOWN)
+		return ctl_tripped(p->lease);
+	if (ret != -ERANGE)
+		return ctl_fail(ret, "frame %" PRIu32, i);
+	p->refused++;
+	explain(p, i, &r);
+	return p->skip ? 0 : CTL_REFUSED;
+}
+
+/* Waits for @when. 0: it is time; else the exit code of what came in between. */
+static int wait_until(struct play *p, uint64_t when)
+{
+	struct holdfast_status st;
+
+	for (;;) {
+		uint64_t now = ctl_now_ns(), next = now + SLICE_NS < when ? now + SLICE_NS : when;
+		struct timespec ts = { .tv_sec = (time_t)(next / 1000000000ULL),
+				       .tv_nsec = (long)(next % 1000000000ULL) };
+
+		if (ctl_interrupted())
+			return CTL_INTERRUPTED;
+		if (!holdfast_status(p->lease, &st) && st.state == HOLDFAST_STATE_TRIPPED)
+			return ctl_tripped(p->lease);
+		if (now >= when)
+			return 0;
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+	}
+}
+
+static int play_all(struct play *p)
+{
+	uint32_t n = holdfast_stream_frames(p->stream);
+	uint64_t when;
+
+	p->start_ns = ctl_now_ns();
+	when = p->start_ns;
+	for (uint64_t k = 0; k < p->loops; k++) {
+		for (uint32_t i = 0; i < n; i++) {
+			int ret = wait_until(p, when);
+
+			/* Being late is not made up for: frames closer than stated move faster than stated. */
+			when = ctl_now_ns();
+			if (!ret)
+				ret = send_frame(p, i);
+			progress(p, i, ret || (i + 1 == n && k + 1 == p->loops));
+			if (ret)
+				return ret;
+			when += p->interval_ns;
+		}
+	}
+	/* The last frame has its time, too. */
+	return wait_until(p, when);
+}
+
+static int play(struct play *p, const char *path)
+{
+	char text[HOLDFAST_TEXT_LEN];
+	int ret = holdfast_stream_load(&p->stream, path, p->amp, text);
+
+	if (ret) {
+		fprintf(stderr, "holdfastctl: %s: %s\n", path, text);
+		return CTL_FAILED;
+	}
+	if (!p->interval_ns)
+		p->interval_ns = holdfast_stream_interval_ns(p->stream);
+	if (!p->interval_ns)
+		return ctl_usage(p->c, "%s states no frame rate: give --rate", path);
+	p->frame = malloc(holdfast_frame_size(holdfast_stream_channels(p->stream),
+					      HOLDFAST_MAX_FOCI));
+	if (!p->frame)
+		return ctl_fail(-ENOMEM, "frame");
+	ctl_catch_signals();
+	ret = get_lease(p);
+	if (!ret)
+		ret = arm(p);
+	if (!ret)
+		ret = play_all(p);
+	return ret;
+}
+
+static void finish(struct play *p, int ret)
+{
+	if (ret == CTL_INTERRUPTED) {
+		int err = holdfast_silence(p->lease, 0);
+
+		if (err)
+			ctl_fail(err, "silence");
+		else
+			fprintf(stderr, "%sholdfastctl: silenced\n", p->bar ? "\n" : "");
+	}
+	if (p->lease && !p->quiet && !p->bar)
+		fprintf(stderr, "%" PRIu64 " frames sent, %" PRIu64 " attenuated, %" PRIu64 " refused\n",
+			p->sent, p->attenuated, p->refused);
+	holdfast_close(p->lease);
+	if (p->keeper > 0) {
+		close(p->keeper_sock);
+		waitpid(p->keeper, NULL, 0);
+	}
+	holdfast_stream_free(p->stream);
+	free(p->frame);
+}
+
+int cmd_play(struct ctl *c, int argc, char **argv)
+{
+	struct play p = { .c = c, .loops = 1, .amp = 65535, .flags = HOLDFAST_FRAME_WAIT,
+			  .told = HOLDFAST_LIM_NONE };
+	int key, ret;
+
+	while ((key = ctl_option_next(c, argc, argv)) != -1)
+		if (key == '?' || option(&p, key))
+			return ctl_option_exit(c);
+	if (argc - optind != 1)
+		return ctl_usage(c, "exactly one FILE is required");
+	p.bar = !p.quiet && isatty(STDERR_FILENO);
+	ret = play(&p, argv[optind]);
+	finish(&p, ret);
+	return ret;
+}

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# TAP for the scripts beside it: commands with their exit status and output. Sourced.
+
+tests=0
+
+ok() { # status name
+	tests=$((tests + 1))
+	if [[ $1 == 0 ]]; then echo "ok $tests - $2"; else echo "not ok $tests - $2"; fi
+}
+
+# expect STATUS NAME PATTERN CMD…: exit status, and what stdout and stderr together must match
+expect() {
+	local want=$1 name=$2 pattern=$3 got out
+	shift 3
+	out=$("$@" 2>&1)
+	got=$?
+	if [[ $got == "$want" ]] && { [[ -z $pattern ]] || grep -qE -e "$pattern" <<< "$out"; }; then
+		ok 0 "$name"
+	else
+		ok 1 "$name"
+		echo "# $*: status $got where $want, /$pattern/"
+		sed 's/^/# /' <<< "$out"
+	fi
+}
+
+plan() { echo "1..$tests"; }

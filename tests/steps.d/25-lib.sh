@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0
+# The client library (Criterion, ASan and UBSan) and the command line: alone, and in booted kernels.
+# Named after the sources, so that a program that was not built is a failure, not a gap.
+for source in tests/lib/test_*.c; do
+	name=${source##*/test_}
+	step_criterion "lib-${name%.c}" "build/${source%.c}"
+done
+step_tap cli tests/lib/cli.sh
+
+cli_live() { scripts/vm --kernel "$1" --timeout 300 --strict -- tests/lib/live.sh; }
+STEP_TIMEOUT=400
+step_tap cli-live-uml cli_live uml
+step_tap cli-live-6.12 cli_live 6.12
+STEP_TIMEOUT=1200
