@@ -53,9 +53,14 @@ $(LIB_TESTS): $(BUILD)/tests/lib/%: $(BUILD)/san/tests/lib/%.o $(LIB_SRC:%.c=$(B
 	@mkdir -p $(@D)
 	$(CC) $(SANFLAGS) -o $@ $^ -lcriterion $(LIB_LIBS)
 
+# A program for guests, as small as a user's would be.
+$(BUILD)/tests/lib/replay: tests/lib/replay.c $(AGENT)/libholdfast.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Iagent/lib -o $@ $^ $(LIB_LIBS)
+
 ALL_USER += $(AGENT)/libholdfast.so $(AGENT)/libholdfast.a $(AGENT)/libholdfast.pc \
 	$(AGENT)/holdfastctl
-CHECK_BINS += $(LIB_TESTS) $(AGENT)/san/holdfastctl
+CHECK_BINS += $(LIB_TESTS) $(BUILD)/tests/lib/replay $(AGENT)/san/holdfastctl
 
 install-user: install-agent
 

@@ -270,6 +270,18 @@ static int wait_until(struct play *p, uint64_t when)
 	}
 }
 
+/*
+ * After a delay the schedule slips: frames that are hurried after each other
+ * would ask the transducers for jumps that nobody computed.
+ */
+static uint64_t next_time(const struct play *p, uint64_t when)
+{
+	uint64_t soonest = ctl_now_ns() + p->interval_ns / 4 * 3;
+
+	when += p->interval_ns;
+	return when > soonest ? when : soonest;
+}
+
 static int play_all(struct play *p)
 {
 	uint32_t n = holdfast_stream_frames(p->stream);
@@ -288,7 +300,7 @@ static int play_all(struct play *p)
 			progress(p, i, ret || (i + 1 == n && k + 1 == p->loops));
 			if (ret)
 				return ret;
-			when += p->interval_ns;
+			when = next_time(p, when);
 		}
 	}
 	/* The last frame has its time, too. */

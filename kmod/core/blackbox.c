@@ -101,7 +101,7 @@ static u32 bb_snapshot(struct hf_array *a, struct holdfast_blackbox_entry *out, 
  * @arg: in kernel memory; @arg->entries points to the user's
  *
  * Context: process, may sleep.
- * Return: 0, -ENOMEM, -EFAULT.
+ * Return: 0, -EINVAL, -ENOMEM, -EFAULT.
  */
 int hf_blackbox_copy(struct hf_array *a, struct holdfast_blackbox *arg)
 {
@@ -109,6 +109,8 @@ int hf_blackbox_copy(struct hf_array *a, struct holdfast_blackbox *arg)
 	u32 n, room = arg->count;
 	int ret = 0;
 
+	if (arg->reserved)
+		return -EINVAL;
 	copy = kvmalloc_array(HF_BLACKBOX, sizeof(*copy), GFP_KERNEL);
 	if (!copy)
 		return -ENOMEM;

@@ -176,21 +176,12 @@ static int hf_ioc_reset(struct hf_ctx *c, unsigned int cmd, union hf_arg *arg)
 /* Takes no lock but the raw one and allocates nothing: works whatever else hangs. */
 static int hf_ioc_silence(struct hf_ctx *c, unsigned int cmd, union hf_arg *arg)
 {
-	struct hf_array *a = c->array;
-	struct hf_lease by = { .tenant = 0 };
-	unsigned long flags;
-
 	if (arg->silence.flags & ~HOLDFAST_SILENCE_LATCH)
 		return -EINVAL;
-	if (!arg->silence.flags) {
-		hf_silence(a);
-		return 0;
-	}
-	/* The record names who asked for the stop. */
-	hf_submitter_current(&by.who);
-	raw_spin_lock_irqsave(&a->lock, flags);
-	hf_trip_locked(a, HOLDFAST_CAUSE_OPERATOR, HOLDFAST_SEV_CRITICAL, NULL, 0, &by);
-	raw_spin_unlock_irqrestore(&a->lock, flags);
+	if (arg->silence.flags & HOLDFAST_SILENCE_LATCH)
+		hf_trip_operator(c->array);
+	else
+		hf_silence(c->array);
 	return 0;
 }
 
@@ -279,15 +270,19 @@ static const struct hf_ioc hf_iocs[] = {
 	HF_IOC(HOLDFAST_IOC_BLACKBOX, holdfast_blackbox, reserved, 0, hf_ioc_blackbox),
 };
 
+/* The same call, whatever the size: that is the caller's version of the structure. */
+static bool hf_ioc_is(unsigned int cmd, unsigned int ioc)
+{
+	return _IOC_TYPE(cmd) == _IOC_TYPE(ioc) && _IOC_NR(cmd) == _IOC_NR(ioc) &&
+	       _IOC_DIR(cmd) == _IOC_DIR(ioc);
+}
+
 static const struct hf_ioc *hf_ioc_find(unsigned int cmd)
 {
 	size_t i;
 
-	/* By number: the size is the caller's version of the structure. */
 	for (i = 0; i < ARRAY_SIZE(hf_iocs); i++) {
-		if (_IOC_TYPE(cmd) == HOLDFAST_IOC_MAGIC &&
-		    _IOC_NR(cmd) == _IOC_NR(hf_iocs[i].cmd) &&
-		    _IOC_DIR(cmd) == _IOC_DIR(hf_iocs[i].cmd))
+		if (hf_ioc_is(cmd, hf_iocs[i].cmd))
 			return &hf_iocs[i];
 	}
 	return NULL;
@@ -387,10 +382,9 @@ long hf_ioctl(struct hf_ctx *c, unsigned int cmd, void __user *uarg)
 
 	if (cmd == HOLDFAST_IOC_LAST_VERDICT)
 		return hf_ioc_last_verdict(c, uarg);
-	if (_IOC_TYPE(cmd) == HOLDFAST_IOC_MAGIC && _IOC_NR(cmd) == _IOC_NR(HOLDFAST_IOC_STATUS))
+	if (hf_ioc_is(cmd, HOLDFAST_IOC_STATUS))
 		return hf_ioc_status(c, uarg);
-	if (_IOC_TYPE(cmd) == HOLDFAST_IOC_MAGIC &&
-	    _IOC_NR(cmd) == _IOC_NR(HOLDFAST_IOC_LEASE_CREATE))
+	if (hf_ioc_is(cmd, HOLDFAST_IOC_LEASE_CREATE))
 		return hf_ioc_lease_create(c, uarg);
 	ioc = hf_ioc_find(cmd);
 	if (!ioc)

@@ -135,6 +135,7 @@ struct hf_array {
 	struct module *owner;
 	u32 hw_flags;
 	u64 silence_bound_ns;
+	u64 commit_ns;
 	u32 sensor_period_ms;
 	char model_name[HOLDFAST_LABEL_LEN];
 	char serial[HOLDFAST_LABEL_LEN];
@@ -159,6 +160,7 @@ struct hf_array {
 	u64 beat_ns;
 	bool gate_open;			/* enable(true) since the last silence() */
 	u64 silences;			/* calls of silence() */
+	u64 outputs;			/* frames with sound that were put out */
 	bool emitted;			/* since the last arming */
 	u64 last_commit_ns;
 	u64 last_frame_ns;
@@ -224,20 +226,24 @@ int hf_registry_init(void);
 void hf_registry_exit(void);
 /* The array an open device node belongs to, with a reference; process context. */
 struct hf_array *hf_array_of_inode(struct inode *inode);
-/* Silences every array and trips those it can lock: any context, panic included. */
-void hf_silence_all(enum holdfast_cause cause, bool panicking);
+/*
+ * Silences every array and trips those it can lock: any context, panic included.
+ * Returns the longest time that hardware behind a bus may still need, ns.
+ */
+u64 hf_silence_all(enum holdfast_cause cause, bool panicking);
 
 /* --- governor.c: tick, trip, silence. *_locked: a->lock held. */
 void hf_governor_start(struct hf_array *a);
 void hf_governor_stop(struct hf_array *a);	/* no tick afterwards */
 void hf_govern_locked(struct hf_array *a, u64 now);
 void hf_hw_silence_locked(struct hf_array *a);
-void hf_silence_locked(struct hf_array *a, enum hf_event_detail why);
+void hf_silence_locked(struct hf_array *a, const struct hf_submitter *who);
 const struct hf_envelope *hf_env_now(const struct hf_array *a);	/* lock or admit_lock */
 void hf_trip_locked(struct hf_array *a, enum holdfast_cause cause, enum holdfast_severity sev,
 		    const struct hf_reason *r, u64 onset_ns, const struct hf_lease *by);
 void hf_trip(struct hf_array *a, enum holdfast_cause cause, enum holdfast_severity sev);
 void hf_silence(struct hf_array *a);
+void hf_trip_operator(struct hf_array *a);
 void hf_rest_locked(struct hf_array *a, const struct hf_reason *r);
 void hf_submitter_current(struct hf_submitter *who);
 /* Puts the present output's amplitudes and pressures into the model. */

@@ -18,6 +18,7 @@
 #include "trace.h"
 
 #define HF_REST_EVENT_NS	(500 * NSEC_PER_MSEC)
+#define HF_RESILENCE_TICKS	100
 
 void hf_submitter_current(struct hf_submitter *who)
 {
@@ -71,10 +72,13 @@ void hf_model_output_locked(struct hf_array *a, u64 now)
 			now);
 }
 
-/* In an oops the workqueue's own locks may be lost; the tick kicks again if we live. */
+/*
+ * In an oops the workqueue's own locks may be lost; the tick kicks again if we
+ * live. Of an array that is gone nothing can be asked, and its memory ends.
+ */
 static void hf_settle_kick(struct hf_array *a)
 {
-	if (!oops_in_progress)
+	if (!oops_in_progress && !a->gone)
 		queue_work(system_highpri_wq, &a->settle_work);
 }
 
@@ -114,8 +118,10 @@ static void hf_bb_state(struct hf_array *a, u32 kind, u32 cause, const struct hf
 	hf_blackbox_add(a, &e);
 }
 
+/* @l: lease that emitted; @who: who caused it; both may be NULL. */
 static void hf_state_event(struct hf_array *a, enum hf_event_detail why, enum holdfast_severity sev,
-			   const struct hf_reason *r, const struct hf_lease *l)
+			   const struct hf_reason *r, const struct hf_lease *l,
+			   const struct hf_submitter *who)
 {
 	struct hf_event_rec ev = {
 		.type = HF_EVT_STATE,
@@ -127,8 +133,8 @@ static void hf_state_event(struct hf_array *a, enum hf_event_detail why, enum ho
 		.reason = r ? *r : hf_reason(HF_LIM_NONE, HF_NOWHERE, 0, 0),
 	};
 
-	if (l)
-		ev.who = l->who;
+	if (who)
+		ev.who = *who;
 	hf_bb_state(a, HOLDFAST_BB_STATE, 0, r, ev.lease);
 	hf_event_push(a, &ev);
 }
@@ -149,10 +155,11 @@ void hf_rest_locked(struct hf_array *a, const struct hf_reason *r)
 	if (a->rest_event_ns && now - a->rest_event_ns < HF_REST_EVENT_NS)
 		return;
 	a->rest_event_ns = now;
-	hf_state_event(a, HF_DET_RESTED, HOLDFAST_SEV_WARNING, r, l);
+	hf_state_event(a, HF_DET_RESTED, HOLDFAST_SEV_WARNING, r, l, l ? &l->who : NULL);
 }
 
-void hf_silence_locked(struct hf_array *a, enum hf_event_detail why)
+/* @who: who asked for it; NULL: the kernel itself. */
+void hf_silence_locked(struct hf_array *a, const struct hf_submitter *who)
 {
 	enum hf_state before = a->state;
 	const struct hf_lease *l = a->emitter;
@@ -160,18 +167,21 @@ void hf_silence_locked(struct hf_array *a, enum hf_event_detail why)
 	lockdep_assert_held(&a->lock);
 	hf_hw_silence_locked(a);
 	hf_quiet_locked(a, ktime_get_ns());
-	hf_state_set_locked(a, HF_EV_SILENCE, why);
+	hf_state_set_locked(a, HF_EV_SILENCE, HF_DET_SILENCED);
 	hf_status_update_locked(a, ktime_get_ns());
 	if (before == HF_ARMED || before == HF_EMITTING)
-		hf_state_event(a, why, HOLDFAST_SEV_INFO, NULL, l);
+		hf_state_event(a, HF_DET_SILENCED, HOLDFAST_SEV_INFO, NULL, l, who);
 }
 
+/* Somebody asks for silence: current. */
 void hf_silence(struct hf_array *a)
 {
+	struct hf_submitter who;
 	unsigned long flags;
 
+	hf_submitter_current(&who);
 	raw_spin_lock_irqsave(&a->lock, flags);
-	hf_silence_locked(a, HF_DET_SILENCED);
+	hf_silence_locked(a, &who);
 	raw_spin_unlock_irqrestore(&a->lock, flags);
 }
 
@@ -274,6 +284,18 @@ void hf_trip(struct hf_array *a, enum holdfast_cause cause, enum holdfast_severi
 
 	raw_spin_lock_irqsave(&a->lock, flags);
 	hf_trip_locked(a, cause, sev, NULL, 0, NULL);
+	raw_spin_unlock_irqrestore(&a->lock, flags);
+}
+
+/* Somebody asks for a latched stop: current, whom the record names. */
+void hf_trip_operator(struct hf_array *a)
+{
+	struct hf_lease by = { .tenant = 0 };
+	unsigned long flags;
+
+	hf_submitter_current(&by.who);
+	raw_spin_lock_irqsave(&a->lock, flags);
+	hf_trip_locked(a, HOLDFAST_CAUSE_OPERATOR, HOLDFAST_SEV_CRITICAL, NULL, 0, &by);
 	raw_spin_unlock_irqrestore(&a->lock, flags);
 }
 
@@ -435,6 +457,9 @@ static enum hrtimer_restart hf_tick(struct hrtimer *timer)
 		a->ops->beat_hw(a->priv);
 	if (a->tick % 10 == 0)
 		hf_bb_state(a, HOLDFAST_BB_SAMPLE, 0, NULL, a->emitter ? a->emitter->id : 0);
+	/* Silence is idempotent, and a bus may have lost it: again, as long as nobody saw it take. */
+	if (a->state == HF_TRIPPED && !a->trip.confirmed && a->tick % HF_RESILENCE_TICKS == 0)
+		hf_hw_silence_locked(a);
 	if (a->confirm_due && !a->emitter)
 		hf_settle_kick(a);
 	hf_status_update_locked(a, now);

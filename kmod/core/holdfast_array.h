@@ -72,6 +72,8 @@ struct hf_array_ops {
  * @nameplate:	copied at registration
  * @flags:	HF_HW_*
  * @silence_bound_ns:	worst case from silence() to no emission
+ * @commit_ns:	least time from commit() being called to the outputs changing; 0 = at
+ *	once. From it follows how far apart two frames really are.
  * @sensor_period_ms:	how often read_sensors() is called, 10..1000; 0 = 50
  */
 struct hf_array_desc {
@@ -83,6 +85,7 @@ struct hf_array_desc {
 	const struct hf_nameplate *nameplate;
 	u32 flags;
 	u64 silence_bound_ns;
+	u64 commit_ns;
 	u32 sensor_period_ms;
 };
 

@@ -28,8 +28,11 @@ static void hf_keeper_event(struct hf_array *a, enum hf_event_detail why)
 /* Every change of keeper: new epoch, no leases, silent. */
 static void hf_keeper_change_locked(struct hf_array *a, struct hf_file *f)
 {
+	struct hf_submitter who;
+
 	lockdep_assert_held(&a->lock);
-	hf_silence_locked(a, HF_DET_SILENCED);
+	hf_submitter_current(&who);
+	hf_silence_locked(a, &who);
 	hf_leases_end_all_locked(a, EKEYREVOKED, HF_DET_REVOKED);
 	a->keeper = f;
 	a->epoch++;
@@ -53,7 +56,7 @@ int hf_keeper_claim(struct hf_ctx *c, struct holdfast_keeper *k)
 		return -ENOTTY;
 	if (!c->file->writable)
 		return -EBADF;
-	if (k->flags)
+	if (k->flags || k->reserved)
 		return -EINVAL;
 	if (!capable(CAP_SYS_RAWIO))
 		return -EPERM;

@@ -48,15 +48,19 @@ static struct hf_array *hf_nl_array(const struct nlattr *attr, struct netlink_ex
 	return ERR_PTR(-ENODEV);
 }
 
-/* Ends a reply of one message: sends it, or frees it after an error. */
-static int hf_nl_reply(struct sk_buff *skb, void *head, int err, struct genl_info *info)
+/*
+ * Ends a message of its own, for which room for @size bytes of attributes was
+ * made; frees it after an error.
+ */
+static int hf_nl_end(struct sk_buff *skb, void *head, size_t size, int err)
 {
-	if (err) {
+	if (!head || err) {
 		nlmsg_free(skb);
-		return err;
+		return -EMSGSIZE;
 	}
 	genlmsg_end(skb, head);
-	return genlmsg_reply(skb, info);
+	DEBUG_NET_WARN_ON_ONCE(skb->len > nlmsg_msg_size(genlmsg_msg_size(size)));
+	return 0;
 }
 
 /* ---- array-get */
@@ -66,6 +70,7 @@ static int hf_nl_array_get_doit(struct sk_buff *skb, struct genl_info *info)
 	struct hf_nl_array v;
 	struct hf_array *a;
 	struct sk_buff *msg;
+	size_t size;
 	void *head;
 	int err;
 
@@ -77,15 +82,15 @@ static int hf_nl_array_get_doit(struct sk_buff *skb, struct genl_info *info)
 	if (IS_ERR(a))
 		return PTR_ERR(a);
 	hf_nl_array_view(a, &v);
+	size = hf_nl_array_size(a, &v);
 	err = -ENOMEM;
-	msg = genlmsg_new(hf_nl_array_size(a, &v), GFP_KERNEL);
+	msg = genlmsg_new(size, GFP_KERNEL);
 	if (!msg)
 		goto out;
-	err = -EMSGSIZE;
 	head = genlmsg_put_reply(msg, info, &hf_nl_family, 0, HOLDFAST_CMD_ARRAY_GET);
-	if (head)
-		err = hf_nl_put_array(msg, a, &v);
-	err = hf_nl_reply(msg, head, err, info);
+	err = hf_nl_end(msg, head, size, head ? hf_nl_put_array(msg, a, &v) : 0);
+	if (!err)
+		err = genlmsg_reply(msg, info);
 out:
 	hf_array_put(a);
 	return err;
@@ -258,21 +263,18 @@ static int hf_nl_event_get_dumpit(struct sk_buff *skb, struct netlink_callback *
  */
 void hf_netlink_event(struct hf_array *a, const struct hf_event_rec *ev)
 {
+	size_t size = hf_nl_event_size(ev);
 	struct sk_buff *skb;
 	void *head;
 
 	if (!genl_has_listeners(&hf_nl_family, &init_net, HF_NL_SAFETY))
 		return;
-	skb = genlmsg_new(hf_nl_event_size(ev), GFP_KERNEL);
+	skb = genlmsg_new(size, GFP_KERNEL);
 	if (!skb)
 		return;
 	head = genlmsg_put(skb, 0, 0, &hf_nl_family, 0, HOLDFAST_CMD_EVENT_NTF);
-	if (!head || hf_nl_put_event(skb, a, ev)) {
-		nlmsg_free(skb);
-		return;
-	}
-	genlmsg_end(skb, head);
-	genlmsg_multicast(&hf_nl_family, skb, 0, HF_NL_SAFETY, GFP_KERNEL);
+	if (!hf_nl_end(skb, head, size, head ? hf_nl_put_event(skb, a, ev) : 0))
+		genlmsg_multicast(&hf_nl_family, skb, 0, HF_NL_SAFETY, GFP_KERNEL);
 }
 
 /* ---- status-get */
@@ -301,6 +303,7 @@ static int hf_nl_status_get_doit(struct sk_buff *skb, struct genl_info *info)
 	struct hf_nl_status *st = NULL;
 	struct hf_array *a;
 	struct sk_buff *msg;
+	size_t size;
 	void *head;
 	int err;
 
@@ -315,14 +318,14 @@ static int hf_nl_status_get_doit(struct sk_buff *skb, struct genl_info *info)
 	st = hf_nl_status_snapshot(a, GFP_KERNEL);
 	if (!st)
 		goto out;
-	msg = genlmsg_new(hf_nl_status_size(st), GFP_KERNEL);
+	size = hf_nl_status_size(st);
+	msg = genlmsg_new(size, GFP_KERNEL);
 	if (!msg)
 		goto out;
-	err = -EMSGSIZE;
 	head = genlmsg_put_reply(msg, info, &hf_nl_family, 0, HOLDFAST_CMD_STATUS_GET);
-	if (head)
-		err = hf_nl_put_status(msg, a, st);
-	err = hf_nl_reply(msg, head, err, info);
+	err = hf_nl_end(msg, head, size, head ? hf_nl_put_status(msg, a, st) : 0);
+	if (!err)
+		err = genlmsg_reply(msg, info);
 out:
 	kfree(st);
 	hf_array_put(a);
@@ -342,6 +345,7 @@ void hf_netlink_telemetry(struct hf_array *a)
 	const gfp_t gfp = GFP_NOWAIT | __GFP_NOWARN;
 	struct hf_nl_status *st;
 	struct sk_buff *skb;
+	size_t size;
 	void *head;
 
 	if (!genl_has_listeners(&hf_nl_family, &init_net, HF_NL_TELEMETRY))
@@ -349,16 +353,13 @@ void hf_netlink_telemetry(struct hf_array *a)
 	st = hf_nl_status_snapshot(a, gfp);
 	if (!st)
 		return;
-	skb = genlmsg_new(hf_nl_status_size(st), gfp);
+	size = hf_nl_status_size(st);
+	skb = genlmsg_new(size, gfp);
 	if (!skb)
 		goto out;
 	head = genlmsg_put(skb, 0, 0, &hf_nl_family, 0, HOLDFAST_CMD_TELEMETRY_NTF);
-	if (!head || hf_nl_put_status(skb, a, st)) {
-		nlmsg_free(skb);
-		goto out;
-	}
-	genlmsg_end(skb, head);
-	genlmsg_multicast(&hf_nl_family, skb, 0, HF_NL_TELEMETRY, gfp);
+	if (!hf_nl_end(skb, head, size, head ? hf_nl_put_status(skb, a, st) : 0))
+		genlmsg_multicast(&hf_nl_family, skb, 0, HF_NL_TELEMETRY, gfp);
 out:
 	kfree(st);
 }
@@ -378,7 +379,7 @@ static int hf_nl_silence_doit(struct sk_buff *skb, struct genl_info *info)
 	if (IS_ERR(a))
 		return PTR_ERR(a);
 	if (flags && (nla_get_u32(flags) & HOLDFAST_SILENCE_LATCH))
-		hf_trip(a, HOLDFAST_CAUSE_OPERATOR, HOLDFAST_SEV_CRITICAL);
+		hf_trip_operator(a);
 	else
 		hf_silence(a);
 	hf_array_put(a);

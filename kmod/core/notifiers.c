@@ -4,6 +4,7 @@
  * restart, suspend. Each ends every emission first. Which hook fires when:
  * docs/safety.md.
  */
+#include <linux/delay.h>
 #include <linux/kdebug.h>
 #include <linux/kmsg_dump.h>
 #include <linux/notifier.h>
@@ -14,9 +15,18 @@
 #include "compat.h"
 #include "core.h"
 
+/* Longer than this no machine is kept from going down. */
+#define HF_LAST_WAIT_MS	500U
+
+static u32 hf_last_wait_ms(u64 bound_ns)
+{
+	return min_t(u64, DIV_ROUND_UP_ULL(bound_ns, NSEC_PER_MSEC), HF_LAST_WAIT_MS);
+}
+
+/* Hardware behind a bus gets the time to hear of it. */
 static int hf_on_reboot(struct notifier_block *nb, unsigned long action, void *data)
 {
-	hf_silence_all(HOLDFAST_CAUSE_REBOOT, false);
+	msleep(hf_last_wait_ms(hf_silence_all(HOLDFAST_CAUSE_REBOOT, false)));
 	return NOTIFY_DONE;
 }
 
@@ -61,8 +71,13 @@ static void hf_on_kmsg(struct kmsg_dumper *dumper, enum kmsg_dump_reason reason)
 	enum holdfast_cause cause = reason == KMSG_DUMP_OOPS ? HOLDFAST_CAUSE_OOPS :
 				    reason == KMSG_DUMP_PANIC ? HOLDFAST_CAUSE_PANIC :
 				    HOLDFAST_CAUSE_REBOOT;
+	u64 bound;
 
-	hf_silence_all(cause, true);
+	bound = hf_silence_all(cause, true);
+
+	/* After an emergency restart nothing follows: the last bytes must leave before we return. */
+	if (reason == KMSG_DUMP_EMERG)
+		mdelay(hf_last_wait_ms(bound));
 }
 
 static struct kmsg_dumper hf_kmsg = {

@@ -214,6 +214,7 @@ static struct hf_array *hf_array_new(struct device *parent, const struct hf_arra
 	a->owner = d->owner;
 	a->hw_flags = d->flags;
 	a->silence_bound_ns = d->silence_bound_ns;
+	a->commit_ns = d->commit_ns;
 	a->sensor_period_ms = d->sensor_period_ms ?: 50;
 	strscpy(a->model_name, d->model, sizeof(a->model_name));
 	strscpy(a->serial, d->serial, sizeof(a->serial));
@@ -302,6 +303,7 @@ struct hf_array *holdfast_array_register(struct device *parent, const struct hf_
 	struct hf_event_rec ev = { .type = HF_EVT_ADDED };
 	struct hf_memory *m;
 	struct hf_array *a;
+	unsigned long flags;
 	bool known;
 	int ret;
 
@@ -334,6 +336,9 @@ struct hf_array *holdfast_array_register(struct device *parent, const struct hf_
 	ret = hf_array_recall(a, m, known, ktime_get_ns());
 	if (ret)
 		goto err_put;
+	raw_spin_lock_irqsave(&a->lock, flags);
+	hf_status_update_locked(a, ktime_get_ns());
+	raw_spin_unlock_irqrestore(&a->lock, flags);
 	ret = hf_sensing_start(a);
 	if (ret)
 		goto err_put;
@@ -515,14 +520,17 @@ static bool hf_lock_in_panic(struct hf_array *a)
  * Silence first and without any lock; the record only where the lock can be
  * had. The hardware's gate keeps out a commit that was on its way.
  */
-void hf_silence_all(enum holdfast_cause cause, bool panicking)
+u64 hf_silence_all(enum holdfast_cause cause, bool panicking)
 {
 	struct hf_array *a;
 	unsigned long flags;
+	u64 bound = 0;
 
 	rcu_read_lock();
 	list_for_each_entry_rcu(a, &hf_arrays, node) {
 		a->ops->silence(a->priv);
+		if (!(a->hw_flags & HF_HW_ATOMIC))
+			bound = max(bound, a->silence_bound_ns);
 		if (panicking) {
 			local_irq_save(flags);
 			if (!hf_lock_in_panic(a)) {
@@ -539,6 +547,7 @@ void hf_silence_all(enum holdfast_cause cause, bool panicking)
 		raw_spin_unlock_irqrestore(&a->lock, flags);
 	}
 	rcu_read_unlock();
+	return bound;
 }
 
 int hf_registry_init(void)

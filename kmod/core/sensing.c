@@ -14,7 +14,7 @@
 #include "core.h"
 #include "trace.h"
 
-#define HF_TELEMETRY_NS		(100 * NSEC_PER_MSEC)
+#define HF_TELEMETRY_MS		100
 #define HF_CONFIRM_TRIES	5
 
 /* Five rounds, and what the governor itself is allowed to be late. */
@@ -49,16 +49,13 @@ static void hf_sensors_round(struct hf_array *a)
 static int hf_sensor_thread(void *data)
 {
 	struct hf_array *a = data;
-	u64 telemetry = 0, now;
+	u32 rounds = max(1U, HF_TELEMETRY_MS / a->sensor_period_ms), n = 0;
 	ktime_t next = ktime_get();
 
 	while (!kthread_should_stop()) {
 		hf_sensors_round(a);
-		now = ktime_get_ns();
-		if (now - telemetry >= HF_TELEMETRY_NS) {
-			telemetry = now;
+		if (n++ % rounds == 0)
 			hf_netlink_telemetry(a);
-		}
 		next = ktime_add_ms(next, a->sensor_period_ms);
 		if (ktime_before(next, ktime_get()))
 			next = ktime_add_ms(ktime_get(), a->sensor_period_ms);
@@ -108,7 +105,7 @@ static int hf_confirm(struct hf_array *a)
 	return ret;
 }
 
-static void hf_confirmed(struct hf_array *a, u64 silences, int ret)
+static void hf_confirmed(struct hf_array *a, u64 silences, u64 outputs, int ret)
 {
 	struct hf_event_rec ev = {
 		.type = HF_EVT_SILENCE_CONFIRMED,
@@ -117,8 +114,8 @@ static void hf_confirmed(struct hf_array *a, u64 silences, int ret)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&a->lock, flags);
-	/* Emitting again since: what was read back is not about that silence. */
-	if (a->emitter) {
+	/* It has emitted since: what was read back is not about that silence. */
+	if (a->emitter || a->outputs != outputs) {
 		raw_spin_unlock_irqrestore(&a->lock, flags);
 		return;
 	}
@@ -155,7 +152,7 @@ void hf_settle(struct work_struct *work)
 {
 	struct hf_array *a = container_of(work, struct hf_array, settle_work);
 	unsigned long flags;
-	u64 silences;
+	u64 silences, outputs;
 	bool due;
 	int ret;
 
@@ -164,10 +161,11 @@ void hf_settle(struct work_struct *work)
 		raw_spin_lock_irqsave(&a->lock, flags);
 		due = a->confirm_due && !a->emitter;
 		silences = a->silences;
+		outputs = a->outputs;
 		raw_spin_unlock_irqrestore(&a->lock, flags);
 		if (due) {
 			ret = hf_confirm(a);
-			hf_confirmed(a, silences, ret);
+			hf_confirmed(a, silences, outputs, ret);
 		}
 		hf_unpin(a);
 	}

@@ -170,6 +170,7 @@ static void hf_output_locked(struct hf_lease *l, u64 now)
 	lockdep_assert_held(&a->lock);
 	swap(a->wire, a->wire_next);
 	a->emitter = l;
+	a->outputs++;
 	a->state = hf_state_next(was, HF_EV_FRAME);
 	a->last_commit_ns = now;
 	a->last_frame_ns = now;
@@ -212,23 +213,23 @@ static void hf_all_off_locked(struct hf_lease *l, u64 now)
 }
 
 /*
- * Commits @wire_next, judged with amplitude factor @derate_q16. -EAGAIN: the
- * world changed since, judge again. Hardware that commits in interrupt context
+ * Commits @wire_next, judged with amplitude factor @derate_q16 when silence()
+ * had been called @silences times. -EAGAIN: the world changed since, judge
+ * again; after a rest a rise begins at nothing. Hardware that commits in interrupt context
  * is written under the lock, so that no trip can come in between; other
  * hardware has a gate that silence() shuts, and its commit() then fails.
  */
-static int hf_commit(struct hf_lease *l, u32 derate_q16)
+static int hf_commit(struct hf_lease *l, u32 derate_q16, u64 silences)
 {
 	struct hf_array *a = l->array;
 	const struct hf_wire *wire;
 	unsigned long flags;
-	u64 silences;
 	int ret;
 
 	lockdep_assert_held(&a->admit_lock);
 	raw_spin_lock_irqsave(&a->lock, flags);
 	ret = hf_submit_allowed(l, l->buf);
-	if (!ret && a->derate_q16 < derate_q16)
+	if (!ret && (a->derate_q16 < derate_q16 || a->silences != silences))
 		ret = -EAGAIN;
 	if (ret)
 		goto out;
@@ -243,7 +244,6 @@ static int hf_commit(struct hf_lease *l, u32 derate_q16)
 	}
 	hf_output_locked(l, ktime_get_ns());
 	wire = a->wire;
-	silences = a->silences;
 	if (a->hw_flags & HF_HW_ATOMIC) {
 		ret = a->ops->commit(a->priv, wire);
 	} else {
@@ -253,6 +253,8 @@ static int hf_commit(struct hf_lease *l, u32 derate_q16)
 		if (a->silences != silences)
 			ret = a->state == HF_TRIPPED ? -ESHUTDOWN : -ENOTCONN;
 	}
+	/* Outputs changed no sooner than this; the write may have been held up. */
+	a->last_commit_ns = max(a->last_commit_ns, ktime_get_ns() - a->commit_ns);
 	if (ret && a->silences == silences) {
 		hf_trip_locked(a, HOLDFAST_CAUSE_LINK_FAULT, HOLDFAST_SEV_CRITICAL, NULL, 0, l);
 		ret = -ESHUTDOWN;
@@ -285,8 +287,8 @@ static void hf_account(struct hf_lease *l, const struct hf_result *r)
 	raw_spin_unlock_irqrestore(&a->lock, flags);
 }
 
-/* What the frame is judged against, as of now. */
-static int hf_snapshot(struct hf_lease *l, struct hf_context *ctx)
+/* What the frame is judged against, as of now, and how often silence() had been called. */
+static int hf_snapshot(struct hf_lease *l, struct hf_context *ctx, u64 *silences)
 {
 	struct hf_array *a = l->array;
 	unsigned long flags;
@@ -302,6 +304,7 @@ static int hf_snapshot(struct hf_lease *l, struct hf_context *ctx)
 		ctx->last_commit_ns = a->last_commit_ns;
 		ctx->last = a->emitter ? a->wire : NULL;
 		ctx->derate_q16 = a->derate_q16;
+		*silences = a->silences;
 		l->cookie = l->buf->head.cookie;
 		hf_submitter_current(&l->who);
 	}
@@ -315,24 +318,25 @@ static int hf_judge_and_commit(struct hf_lease *l, const struct hf_request *req,
 	struct hf_array *a = l->array;
 	struct hf_context ctx;
 	unsigned long flags;
+	u64 silences = 0;
 	unsigned int i;
 	int ret = -EAGAIN;
 
 	lockdep_assert_held(&a->admit_lock);
 	for (i = 0; i < HF_SUBMIT_TRIES && ret == -EAGAIN; i++) {
-		ret = hf_snapshot(l, &ctx);
+		ret = hf_snapshot(l, &ctx, &silences);
 		if (ret)
 			return ret;
 		hf_admit(&l->rs->rules, &ctx, req, a->scratch, a->wire_next, r);
 		if (r->verdict == HF_REJECT)
 			return -ERANGE;
-		ret = hf_commit(l, ctx.derate_q16);
+		ret = hf_commit(l, ctx.derate_q16, silences);
 	}
 	if (ret != -EAGAIN)
 		return ret;
 	/* Silenced again and again while the gate opens: the hardware is not to be trusted. */
 	raw_spin_lock_irqsave(&a->lock, flags);
-	hf_silence_locked(a, HF_DET_SILENCED);
+	hf_silence_locked(a, NULL);
 	raw_spin_unlock_irqrestore(&a->lock, flags);
 	return -ENOTCONN;
 }

@@ -140,6 +140,7 @@ static struct hf_array *sim_register(struct sim_array *sim, struct device *paren
 		.flags = HF_HW_SIMULATED | (sh->bus ? 0 : HF_HW_ATOMIC) |
 			 (sh->deadman_ms ? HF_HW_DEADMAN : 0),
 		.silence_bound_ns = sim_bound_ns(sim),
+		.commit_ns = sh->bus ? sim_wire_frame_ns(sim_channels(sh), sh->baud) : 0,
 		.sensor_period_ms = sh->sensor_period_ms,
 	};
 	struct hf_array *array;

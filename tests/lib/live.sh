@@ -12,18 +12,14 @@ bail() { echo "Bail out! $*"; exit 1; }
 
 # until_true SECONDS CMD…
 until_true() {
-	local n=$(($1 * 20))
+	local end=$((SECONDS + $1))
 	shift
 	until "$@"; do
-		((n-- > 0)) || return 1
+		((SECONDS <= end)) || return 1
 		sleep 0.05
 	done
 }
-# field NAME: of the status
-field() {
-	"$HF" status --json | python3 -c "import json,sys; print(json.load(sys.stdin)$1)"
-}
-state_is() { [[ $(field "['state']") == "$1" ]]; }
+state_is() { "$HF" status --json | grep -q "\"state\": \"$1\""; }
 socket_there() { [[ -S /run/holdfast/keeper.sock ]]; }
 keeper=
 start_keeper() { # options
@@ -34,9 +30,11 @@ start_keeper() { # options
 		bail "no keeper: $(cat "$dir/keep.log")"
 }
 
-insmod "$HOLDFAST_MODDIR/holdfast.ko" && insmod "$HOLDFAST_MODDIR/holdfast_sim.ko" || bail insmod
+insmod "$HOLDFAST_MODDIR/holdfast.ko" || bail holdfast.ko
+insmod "$HOLDFAST_MODDIR/holdfast_sim.ko" || bail holdfast_sim.ko
 sim=/sys/kernel/config/holdfast_sim/lab
-mkdir "$sim" && echo 1 > "$sim/live" || bail "no array"
+mkdir "$sim" || bail "no array"
+echo 1 > "$sim/live" || bail "no live array"
 until_true 5 test -e /dev/holdfast0 || bail "no device"
 until_true 5 "$HF" self-test > "$dir/self-test.log" || bail "self-test: $(cat "$dir/self-test.log")"
 
@@ -45,7 +43,7 @@ expect 0 "chosen by its serial" 'serial": "lab"' "$HF" -d lab status --json
 expect 0 "chosen by its path" 'lab' "$HF" -d /dev/holdfast0 status
 expect 0 "geometry comes from the array" '50 frames of 256' \
 	"$HF" solve focus --at 0,0,150 --circle 10mm --frames 50 --amp 30% --rate 50 -o "$dir/c.hfs"
-"$HF" solve focus --at 0,0,150 --amp 30% -o "$dir/one.hfs" 2> /dev/null
+"$HF" solve focus --at -40,0,150 --amp 5% -o "$dir/one.hfs" 2> /dev/null
 
 # --- without a keeper
 expect 6 "arm without a keeper" 'no keeper at' "$HF" arm
@@ -54,6 +52,18 @@ expect 0 "play as its own keeper" '50 frames sent, 0 attenuated, 0 refused' \
 	"$HF" play --keep "$dir/c.hfs"
 expect 0 "afterwards it is silent" '' state_is silent
 expect 0 "and nobody keeps it" '"beat_ns": 0,' "$HF" status --json
+
+"$HF" play --keep --loop forever "$dir/one.hfs" 2> "$dir/play.log" &
+player=$!
+until_true 10 state_is emitting
+ok $? "plays for ever as its own keeper"
+kill -KILL $player
+wait $player 2> /dev/null
+until_true 5 state_is silent
+ok $? "killed, it leaves silence"
+no_keeper() { "$HF" status --json | grep -q '"beat_ns": 0,'; }
+until_true 5 no_keeper
+ok $? "and no keeper"
 
 # --- limits of the site
 expect 0 "fence add" '' "$HF" fence add 0,0,300=200Pa 100,0,150=1kPa
@@ -97,7 +107,7 @@ expect 0 "attenuated" '50 frames sent, [1-9][0-9]* attenuated, 0 refused' \
 expect 0 "skipped" '50 frames sent, 0 attenuated, [1-9]' \
 	timeout 60 "$HF" play --rate 20 --skip-refused "$dir/c.hfs"
 expect 0 "explain says what refused" 'last refused +fence point [01]: ' "$HF" explain
-expect 0 "status shows the fence" 'fence point 1 .* of 100.0 Pa' "$HF" status
+expect 0 "status shows the fence" 'fence point [01] .* of 100.0 Pa' "$HF" status
 state_is tripped || "$HF" silence
 
 # --- Ctrl-C
@@ -162,6 +172,11 @@ ok $? "and ends when told to"
 expect 0 "watch, not on a terminal: a line each time" '(silent admitted.*){2}' sh -c \
 	"timeout -s INT 1 '$HF' status --watch --interval 200ms | tr '\n' ' '"
 
+expect 0 "watch, on a terminal: redrawn in place" $'\033\\[H.*array 0.*\033\\[K.*\033\\[J' sh -c \
+	"timeout -s INT 2 script -qc '$HF status --watch -i 200ms' /dev/null | tr '\n' ' '"
+expect 0 "what the socket loses comes out of the ring" '900 events, 0 lost, 1 replays' \
+	build/tests/lib/replay
+
 # --- the keeper stops following: SIGSTOP is noticed by its missing beat
 "$HF" arm
 kill -STOP "$keeper"
@@ -170,7 +185,7 @@ ok $? "a stopped keeper trips the array"
 expect 0 "by its deadline" '"trip_cause": "keeper-deadline"' "$HF" status --json
 kill -CONT "$keeper"
 kill -KILL "$keeper"
-wait "$keeper"
+wait "$keeper" 2> /dev/null
 start_keeper --seal
 ok $? "a new keeper replaces what the killed one left"
 sleep 1.2
@@ -182,7 +197,7 @@ expect 0 "sealed says the status" 'sealed' "$HF" status
 
 # --- the array goes away under the keeper
 echo 0 > "$sim/live"
-wait "$keeper"
+wait "$keeper" 2> /dev/null
 ok $(($? != 5)) "the keeper of an array that has gone ends with status 5"
 expect 5 "status of an array that has gone" 'no such array' "$HF" status
 plan

@@ -20,7 +20,7 @@ expect() {
 	else
 		ok 1 "$name"
 		echo "# $*: status $got where $want, /$pattern/"
-		sed 's/^/# /' <<< "$out"
+		echo "# ${out//$'\n'/$'\n'# }"
 	fi
 }
 

@@ -125,6 +125,33 @@ Test(socket, lease_gets_across)
 	stop(&k);
 }
 
+Test(socket, the_server_keeps_nothing)
+{
+	struct hf_wire_request w = { .magic = HF_WIRE_MAGIC, .version = HF_WIRE_VERSION,
+				     .op = HF_WIRE_LEASE, .rights = 1 };
+	struct holdfast_array *a;
+	struct hf_wire_reply r;
+	struct keeper k;
+	size_t before;
+	int fd;
+
+	start(&k, 0);
+	before = open_files();
+	/* A copy of a lease that stayed here would be a lease that never ends. */
+	cr_assert_eq(holdfast_lease_request(&a, k.path, &wish, 2000, NULL), 0);
+	holdfast_close(a);
+	for (int i = 0; i < 100 && open_files() != before; i++)
+		usleep(10000);
+	cr_assert_eq(open_files(), before);
+	/* One request, one answer, and the connection is over. */
+	fd = connected(&k);
+	cr_assert_eq(send(fd, &w, sizeof(w), 0), (ssize_t)sizeof(w));
+	cr_assert_eq(recv(fd, &r, sizeof(r), 0), (ssize_t)sizeof(r));
+	cr_assert_eq(recv(fd, &r, sizeof(r), 0), 0);
+	close(fd);
+	stop(&k);
+}
+
 Test(socket, a_refusal_comes_with_its_words)
 {
 	struct holdfast_array *a = NULL;
@@ -243,6 +270,7 @@ static int lie(const void *w, size_t len, int nfd)
 	struct iovec iov = { .iov_base = (void *)w, .iov_len = len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	struct holdfast_array *a = NULL;
+	char text[HOLDFAST_TEXT_LEN];
 	int sock[2], fd[2] = { 0, 0 }, ret;
 
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sock), 0);
@@ -255,7 +283,7 @@ static int lie(const void *w, size_t len, int nfd)
 		memcpy(CMSG_DATA(&control.h), fd, (size_t)nfd * sizeof(int));
 	}
 	cr_assert_eq(sendmsg(sock[1], &msg, 0), (ssize_t)len);
-	ret = holdfast_lease_request_on(&a, sock[0], &wish, 1000, NULL);
+	ret = holdfast_lease_request_on(&a, sock[0], &wish, 1000, text);
 	cr_assert(ret < 0 && !a, "%d", ret);
 	close(sock[0]);
 	close(sock[1]);

@@ -79,6 +79,25 @@ Test(solve, published_focal_pressures)
 	}
 }
 
+Test(solve, pressure_is_the_sum_of_the_formula)
+{
+	/* Path and wire phase turn the same way: exp(i (k d + phase)). */
+	struct holdfast_point at = { 0.013, -0.021, 0.11 };
+	double k = 2 * M_PI / 8.58e-3, re = 0, im = 0, r, i;
+
+	for (int n = 0; n < N; n++) {
+		double ex = (n % 16 - 7.5) * 10.5e-3, ey = (n / 16 - 7.5) * 10.5e-3;
+		double rho = hypot(at.x_m - ex, at.y_m - ey), d = hypot(rho, at.z_m);
+		double u = k * 4.5e-3 * rho / d, g = 3.4 / d * 2 * j1(u) / u;
+
+		phase[n] = (uint16_t)(n * 7919);
+		re += g * cos(k * d + phase[n] * 2 * M_PI / 65536);
+		im += g * sin(k * d + phase[n] * 2 * M_PI / 65536);
+	}
+	holdfast_pressure(grid, phase, full, &at, &r, &i);
+	cr_assert(fabs(r - re) < 1e-6 && fabs(i - im) < 1e-6, "%f,%f where %f,%f", r, i, re, im);
+}
+
 Test(solve, pressure_is_linear_in_amplitude)
 {
 	struct holdfast_point at = { 0.01, 0, 0.12 };

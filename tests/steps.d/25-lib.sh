@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034
 # The client library (Criterion, ASan and UBSan) and the command line: alone, and in booted kernels.
 # Named after the sources, so that a program that was not built is a failure, not a gap.
 for source in tests/lib/test_*.c; do
@@ -7,8 +8,9 @@ for source in tests/lib/test_*.c; do
 done
 step_tap cli tests/lib/cli.sh
 
-cli_live() { scripts/vm --kernel "$1" --timeout 300 --strict -- tests/lib/live.sh; }
+# On UML the program as it is installed, on 6.12 the one with sanitizers (UML has no room for them).
+cli_live() { scripts/vm --kernel "$1" --timeout 300 --strict -- env HF="$2" tests/lib/live.sh; }
 STEP_TIMEOUT=400
-step_tap cli-live-uml cli_live uml
-step_tap cli-live-6.12 cli_live 6.12
+step_tap cli-live-uml cli_live uml build/agent/holdfastctl
+step_tap cli-live-6.12 cli_live 6.12 build/agent/san/holdfastctl
 STEP_TIMEOUT=1200

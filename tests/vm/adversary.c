@@ -22,13 +22,14 @@
 #include "tap.h"
 
 #define QUOTA_MIN	400
-#define QUOTA_MAX	6000
+#define QUOTA_MAX	8000
 
 struct options {
 	__u64 seed;
 	__u64 frames;
 	int theme;		/* -1: all */
 	int round;		/* only this one; -1: all */
+	bool stop;		/* at the first finding */
 };
 
 /* Sums over all rounds. */
@@ -326,7 +327,7 @@ static void judge_health(const struct sums *s)
 	static const struct { enum theme theme; enum holdfast_limit limit; } must[] = {
 		{ THEME_FIELD, HOLDFAST_LIM_FENCE_PRESSURE }, { THEME_AMP, HOLDFAST_LIM_AMP_CAP },
 		{ THEME_SLEW, HOLDFAST_LIM_SLEW_PHASE }, { THEME_SLEW, HOLDFAST_LIM_SLEW_AMP },
-		{ THEME_POWER, HOLDFAST_LIM_POWER_INST }, { THEME_POWER, HOLDFAST_LIM_POWER_AVG },
+		{ THEME_POWER, HOLDFAST_LIM_POWER_INST },
 		{ THEME_RATE, HOLDFAST_LIM_FRAME_INTERVAL },
 		{ THEME_FOCI, HOLDFAST_LIM_FOCAL_PRESSURE }, { THEME_FOCI, HOLDFAST_LIM_BOX_MAX_X },
 	};
@@ -344,6 +345,12 @@ static void judge_health(const struct sums *s)
 			tap_ok(s->by_limit[must[i].limit] >= 10, "%s bound %llu frames",
 			       scene_limit_name(must[i].limit),
 			       (unsigned long long)s->by_limit[must[i].limit]);
+	if (s->themes >> THEME_POWER & 1)
+		tap_ok(s->by_limit[HOLDFAST_LIM_POWER_AVG] + s->by_limit[HOLDFAST_LIM_CHAN_RISE] +
+		       s->by_limit[HOLDFAST_LIM_ARRAY_RISE] >= 10, "averages and heat bound %llu, %llu, %llu frames",
+		       (unsigned long long)s->by_limit[HOLDFAST_LIM_POWER_AVG],
+		       (unsigned long long)s->by_limit[HOLDFAST_LIM_CHAN_RISE],
+		       (unsigned long long)s->by_limit[HOLDFAST_LIM_ARRAY_RISE]);
 	for (i = 0; i < HOLDFAST_CAUSE_COUNT; i++) {
 		bool known = false;
 
@@ -354,6 +361,9 @@ static void judge_health(const struct sums *s)
 				 (unsigned long long)s->trips[i]);
 		strange += known ? 0 : s->trips[i];
 	}
+	if (s->themes >> THEME_BURST & 1)
+		tap_ok(s->trips[HOLDFAST_CAUSE_REJECT_BURST], "%llu trips by reject_burst",
+		       (unsigned long long)s->trips[HOLDFAST_CAUSE_REJECT_BURST]);
 	tap_ok(!strange, "no trip that only a hole in the admission explains");
 	tap_ok(s->emissions * 50 > s->frames, "%llu emissions of %llu frames",
 	       (unsigned long long)s->emissions, (unsigned long long)s->frames);
@@ -361,6 +371,8 @@ static void judge_health(const struct sums *s)
 	       (unsigned long long)s->attenuated);
 	tap_ok(s->refused * 20 > s->frames, "%llu frames refused by a limit",
 	       (unsigned long long)s->refused);
+	tap_ok(s->silent * 5 < s->frames, "%llu frames met a silent or tripped array",
+	       (unsigned long long)s->silent);
 	tap_ok(s->malformed > 0, "%llu malformed frames refused", (unsigned long long)s->malformed);
 	tap_ok(s->cut && s->kills && s->stalls && s->revokes,
 	       "%llu envelopes tightened (%llu emissions cut off by it), %llu keepers killed, %llu stalled, %llu of %llu leases revoked",
@@ -391,11 +403,12 @@ static void report(const struct sums *s)
 
 static void usage(void)
 {
-	puts("Usage: adversary [--frames N] [--seed S] [--theme T] [--round K]\n"
+	puts("Usage: adversary [--frames N] [--seed S] [--theme T] [--round K] [--stop]\n"
 	     "  --frames N  at least N frames in all (default 50000)\n"
 	     "  --seed S    of all random choices (default: random, and printed)\n"
 	     "  --theme T   only rounds of one theme: field amp slew power rate foci lease burst heat\n"
-	     "  --round K   only round K of those that the seed gives");
+	     "  --round K   only round K of those that the seed gives\n"
+	     "  --stop      after the first round with something outside");
 }
 
 static int theme_of(const char *name)
@@ -428,6 +441,7 @@ static void options_read(struct options *o, int argc, char **argv)
 		{ "seed", required_argument, NULL, 's' },
 		{ "theme", required_argument, NULL, 't' },
 		{ "round", required_argument, NULL, 'r' },
+		{ "stop", no_argument, NULL, 'x' },
 		{ "help", no_argument, NULL, 'h' },
 		{}
 	};
@@ -450,6 +464,9 @@ static void options_read(struct options *o, int argc, char **argv)
 		case 'r':
 			o->round = (int)number_of(optarg);
 			break;
+		case 'x':
+			o->stop = true;
+			break;
 		case 'h':
 			usage();
 			exit(0);
@@ -469,13 +486,14 @@ int main(int argc, char **argv)
 
 	options_read(&o, argc, argv);
 	tap_note("seed %llu", (unsigned long long)o.seed);
-	quota = o.frames / (THEMES * SUBMITTERS);
+	quota = o.frames / ((o.theme < 0 ? THEMES : 4) * SUBMITTERS);
 	quota = quota < QUOTA_MIN ? QUOTA_MIN : quota > QUOTA_MAX ? QUOTA_MAX : quota;
 	scene_load();
 	if (o.round >= 0)
 		play(&o, (unsigned int)o.round, (__u32)quota, &sums);
 	else
-		while (sums.frames < o.frames || (o.theme < 0 && round < THEMES))
+		while ((sums.frames < o.frames || (o.theme < 0 && round < THEMES)) &&
+		       !(o.stop && sums.outside))
 			play(&o, round++, (__u32)quota, &sums);
 	if (o.round < 0)
 		judge_health(&sums);

@@ -171,8 +171,7 @@ struct share {
 	int finished;		/* submitters that are done */
 	int pause;		/* submitters: let the frame be held */
 	int closing;		/* the judge: what is in the ledger is all */
-	__u64 judged;		/* records that the judge has read */
-	__u64 accepted;		/* frames that were admitted */
+	__u64 backlog;		/* frames admitted since the judge had last read all */
 
 	/* what the attackers may know */
 	__s64 now[HOLDFAST_LIM_COUNT];

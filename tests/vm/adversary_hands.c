@@ -19,7 +19,7 @@
 #include "adversary.h"
 
 #define HELD		3	/* leases of one submitter */
-#define BATCH		24
+#define BATCH		48
 #define BEAT_MS		20
 
 unsigned int log_take(unsigned int *count, unsigned int room, const char *what)
@@ -151,7 +151,7 @@ static void batch_settle(struct submitter *s, struct batch *b, unsigned int trie
 		t->used = t->entry[b->first + tried].at;
 		t->entries = b->first + tried;
 	}
-	__atomic_add_fetch(&s->sh->accepted, accepted, __ATOMIC_ACQ_REL);
+	__atomic_add_fetch(&s->sh->backlog, accepted, __ATOMIC_ACQ_REL);
 }
 
 static void entry_result(struct entry *e, const struct holdfast_frame_result *res)
@@ -256,8 +256,7 @@ static void submitter_shot(struct submitter *s)
 /* So that the judge, who shares the machine, keeps up with the ledger. */
 static bool judge_lags(const struct share *sh)
 {
-	return __atomic_load_n(&sh->accepted, __ATOMIC_ACQUIRE) >
-	       __atomic_load_n(&sh->judged, __ATOMIC_ACQUIRE) + 1500;
+	return __atomic_load_n(&sh->backlog, __ATOMIC_ACQUIRE) > 1500;
 }
 
 void submitter_run(struct share *sh, unsigned int self, int sock)

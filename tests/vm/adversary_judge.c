@@ -11,6 +11,7 @@
  *  - deadlines (hold, expiry, keeper): two ticks, and the greatest lateness of a
  *    tick that was measured, because a governor can only act when it runs;
  *  - a bus: what its hardware says that it needs to fall silent;
+ *  - the first moment of a frame: START_NS after its lease's end;
  *  - averages: the change within JITTER_NS, because the governor and the ledger
  *    stamp the same event at slightly different times.
  */
@@ -29,6 +30,7 @@
 
 #define EPS		1e-9
 #define JITTER_NS	(5 * SCENE_MS)
+#define START_NS	SCENE_MS	/* from the look at the lease's clock to the output */
 #define HEAT_NS		(600 * SCENE_MS)	/* sample clock, sensor thread, tick; generously */
 #define HEAT_NOISE_MC	300
 
@@ -411,13 +413,18 @@ static void judge_hold(struct judge *j)
 static void judge_lease(struct judge *j)
 {
 	const struct lease_log *l = j->lease;
-	__u64 gone = j->sh->keeper_gone[l->keeper];
+	__u64 gone = j->sh->keeper_gone[l->keeper], expiry;
 
 	if (l->revoke_after && j->e->end_ns > l->revoke_after + j->off_ns)
 		outside(j, "revoke", "lease %llu emits %lld us after its revocation returned",
 			(unsigned long long)l->id,
 			(long long)(j->e->end_ns - l->revoke_after) / 1000);
-	if (l->duration_ms && j->e->end_ns > ticks_after(j, l->after + l->duration_ms * SCENE_MS))
+	expiry = l->after + l->duration_ms * SCENE_MS;
+	if (l->duration_ms && j->e->begin_ns > expiry + START_NS + j->off_ns)
+		outside(j, "expiry", "lease %llu of %llu ms begins to emit %lld us after its end",
+			(unsigned long long)l->id, (unsigned long long)l->duration_ms,
+			(long long)(j->e->begin_ns - expiry) / 1000);
+	if (l->duration_ms && j->e->end_ns > ticks_after(j, expiry))
 		outside(j, "expiry", "lease %llu of %llu ms emits %lld us after its creation",
 			(unsigned long long)l->id, (unsigned long long)l->duration_ms,
 			(long long)(j->e->end_ns - l->after) / 1000);
@@ -655,7 +662,7 @@ void judge_run(struct share *sh, int ready)
 		if (ledger_next(&j.ledger, &rec, 20) == 1)
 			emissions_take(&j.es, rec);
 		emissions_read(&j.es, &j.ledger);
-		__atomic_store_n(&sh->judged, j.ledger.records, __ATOMIC_RELEASE);
+		__atomic_store_n(&sh->backlog, 0, __ATOMIC_RELEASE);
 	}
 	emissions_read(&j.es, &j.ledger);
 	judge_all(&j);

@@ -153,7 +153,7 @@ static void theme_limits(struct round *r, struct rng *rng)
 		break;
 	case THEME_FOCI:
 		set(r, HOLDFAST_LIM_BOX_MIN_Z, 20000);
-		set(r, HOLDFAST_LIM_FOCAL_PRESSURE, r->channels * 50000);
+		set(r, HOLDFAST_LIM_FOCAL_PRESSURE, r->channels * 20000);
 		tightens(r, HOLDFAST_LIM_FOCAL_PRESSURE);
 		tightens(r, HOLDFAST_LIM_BOX_MIN_X);
 		tightens(r, HOLDFAST_LIM_BOX_MIN_Y);
@@ -185,7 +185,7 @@ static void theme_limits(struct round *r, struct rng *rng)
 
 void round_plan(struct round *r, __u64 seed, unsigned int number, int theme, __u32 quota)
 {
-	static const __u32 sides[] = { 8, 16, 32 };
+	static const __u32 sides[] = { 8, 16, 8, 32, 16 };
 	static const __u32 amps[] = { 255, 64, 1 };
 	static const __u32 phases[] = { 256, 64, 1024 };
 	struct rng rng = { seed ^ ((__u64)number << 40) };
@@ -198,10 +198,10 @@ void round_plan(struct round *r, __u64 seed, unsigned int number, int theme, __u
 	if (theme >= 0)
 		shape = number;
 	/* every theme meets every size; kind and resolution go round at their own pace */
-	r->rows = sides[(shape + r->theme) % 3];
+	r->rows = sides[(shape + r->theme) % 5];
 	r->cols = r->rows;
 	r->channels = r->rows * r->cols;
-	r->amp_levels = amps[(shape / 3 + (shape + r->theme) % 3) % 3];
+	r->amp_levels = amps[(shape + 2 * r->theme) % 3];
 	/* on/off hardware below full amplitude is simply off */
 	if (r->amp_levels == 1 && (r->theme == THEME_AMP || r->theme == THEME_HEAT ||
 				   r->theme == THEME_SLEW))

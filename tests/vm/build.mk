@@ -18,3 +18,11 @@ $(VM_TESTS): $(BUILD)/tests/vm/%: $(BUILD)/user/tests/vm/%.o $(VM_HELPER_OBJS)
 	$(CC) $(CFLAGS) -o $@ $(sort $^) -lm -lpthread
 
 CHECK_BINS += $(VM_TESTS)
+
+# The ABI test as a 32-bit program, static because guests have no 32-bit libraries for certain.
+$(BUILD)/tests/vm/abi32: tests/vm/abi.c $(patsubst %,tests/vm/%.c,$(VM_HELPERS)) \
+		$(wildcard tests/vm/*.h uapi/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -m32 -static -Itests/vm -o $@ $(filter %.c,$^) -lm -lpthread
+
+CHECK_BINS += $(BUILD)/tests/vm/abi32

@@ -498,7 +498,7 @@ class Conformance:
                          ("event-get", True)):
             self.refused(errno.ENODEV, op, attr(INDEX, u32(index)), dump=dump)
 
-    def test_dump_survives_removal(self):
+    def test_dump_survives_removal_and_is_not_continued_with_another_array(self):
         raw = Raw()
         body = struct.pack("BBH", self.cmd["event-get"], 1, 0) + attr(INDEX, u32(self.two.index))
         raw.sock.send(struct.pack("IHHII", 16 + len(body), self.family.id,
@@ -506,6 +506,8 @@ class Conformance:
         first = list(raw.messages())
         assert first and first[0][0] == self.family.id
         self.two.remove()
+        others = [Array("nl-three", rows=1, cols=1), Array("nl-four", rows=1, cols=1)]
+        assert self.two.index in [other.index for other in others]
         end = None
         while end is None:
             for kind, _, payload in raw.messages():

@@ -19,6 +19,7 @@
 #define DWELL_MS	400
 #define QUIET_AMP	1000	/* admissible after any of the trips */
 #define ANYWHERE	0xfffffffeU
+#define SEEN_TICKS	20	/* from a sensor's sample, or a deadline, to the trip */
 
 /* Sensors of the simulator, in the order of its nameplate. */
 enum { TEMP0, TEMP1, SUPPLY, CURRENT, FAN };
@@ -38,6 +39,7 @@ struct trip_case {
 	__u32 standing_limit;	/* with this reason */
 	bool from_silent;	/* state before the trip; else emitting */
 	unsigned int within_ms;	/* of injection; 0: 1500 */
+	unsigned int deadman_ms;	/* what a bus is silent by, when not by command */
 	void (*run)(struct bench *b, const struct trip_case *c);	/* a test of its own */
 };
 
@@ -202,6 +204,8 @@ INJECT(silence_well, "silence_stuck", "0")
 static void removed(struct bench *b, const struct trip_case *c);
 static void held_to_the_limit(struct bench *b, const struct trip_case *c);
 static void derated(struct bench *b, const struct trip_case *c);
+static void nobody_answers(struct bench *b, const struct trip_case *c);
+static void link_returns(struct bench *b, const struct trip_case *c);
 
 #define NO_LIMIT	HOLDFAST_LIM_NONE
 #define NOWHERE		HOLDFAST_NOWHERE
@@ -268,8 +272,13 @@ static const struct trip_case cases[] = {
 	{ "held to the limit of the dose", .limit = HOLDFAST_LIM_DOSE,
 	  .attrs = { "amp_levels=4096", "limit=hold 300" }, .run = held_to_the_limit },
 	{ "link lost", HOLDFAST_CAUSE_LINK_LOST, .limit = NO_LIMIT, .where = NOWHERE,
-	  .attrs = { "limit=hold 5000" }, .begin = hold_one_frame,
+	  .attrs = { "limit=hold 5000", "readback=0", "deadman_ms=300" }, .begin = hold_one_frame,
+	  .deadman_ms = 300,
 	  .inject = link_lost, .clear = link_ok, .stands = true, .standing_limit = NO_LIMIT },
+	{ "link lost, and no read-back that answers", .attrs = { "limit=hold 5000" },
+	  .run = nobody_answers },
+	{ "link lost and back, nothing but silence to stop it",
+	  .attrs = { "limit=hold 5000", "readback=0", "power_cut=0" }, .run = link_returns },
 	{ "link fault", HOLDFAST_CAUSE_LINK_FAULT, .limit = NO_LIMIT, .where = NOWHERE,
 	  .inject = link_error, .clear = link_ok, .stands = true, .standing_limit = NO_LIMIT },
 	{ "silence does not take", HOLDFAST_CAUSE_SILENCE_UNCONFIRMED, HOLDFAST_SEV_EMERGENCY,
@@ -331,6 +340,9 @@ static void check_record(struct bench *b, const struct trip_case *c, const struc
 	bench_check(b, t->onset_ns <= t->detect_ns && t->detect_ns <= t->silence_ns,
 		    "times: onset %llu detect %llu silence %llu", t->onset_ns, t->detect_ns,
 		    t->silence_ns);
+	bench_check(b, t->detect_ns - t->onset_ns <= SEEN_TICKS * SCENE_TICK_NS + slack_ms * SCENE_MS,
+		    "seen %.1f ticks after its onset",
+		    (double)(t->detect_ns - t->onset_ns) / SCENE_TICK_NS);
 	bench_check(b, t->event_seq && t->count == 1 && t->epoch == b->keeper.epoch,
 		    "event %llu, count %u, epoch %llu", t->event_seq, t->count, t->epoch);
 	if (c->from_silent)
@@ -357,7 +369,8 @@ static bool ledger_has(const struct bench *b, __u32 kind)
 /* Dark within the hardware's own bound of the command, and never lit again. */
 static void check_dark(struct bench *b, const struct trip_case *c, const struct holdfast_trip *t)
 {
-	__u64 bound = b->sim.info.silence_bound_ns + slack_ms * SCENE_MS;
+	__u64 bound = b->sim.info.silence_bound_ns +
+		      (slack_ms + (b->bus ? c->deadman_ms : 0)) * SCENE_MS;
 	__u64 dark = emissions_dark_after(&b->es, &b->ledger, t->detect_ns, 2000);
 
 	if (!bench_check(b, dark, "still emitting, 2 s after the trip"))
@@ -434,14 +447,14 @@ static void check_standing(struct bench *b, const struct trip_case *c)
 }
 
 /* What was wrong may take a while to be believed gone. */
-static int reset_when_gone(struct bench *b, int until)
+static int reset_when_gone(struct bench *b)
 {
 	__u64 end = scene_now_ns() + 6000 * SCENE_MS;
 	int ret;
 
 	do {
 		ret = scene_reset(b->keeper.fd, b->keeper.epoch, NULL);
-		if (ret != -ERANGE || until == ERANGE)
+		if (ret != -ERANGE)
 			break;
 		scene_sleep_ms(20);
 	} while (scene_now_ns() < end);
@@ -453,12 +466,12 @@ static void check_reset(struct bench *b, const struct trip_case *c)
 	struct holdfast_self_test test;
 
 	if (c->severity == HOLDFAST_SEV_EMERGENCY) {
-		bench_errno(b, reset_when_gone(b, EKEYREJECTED), EKEYREJECTED,
+		bench_errno(b, reset_when_gone(b), EKEYREJECTED,
 			    "reset after an emergency, before a self-test");
 		bench_errno(b, scene_self_test(b->keeper.fd, &test), 0, "self-test");
 		bench_check(b, !test.failed, "self-test fails: %#x", test.failed);
 	}
-	bench_errno(b, reset_when_gone(b, 0), 0, "reset when the cause is gone");
+	bench_errno(b, reset_when_gone(b), 0, "reset when the cause is gone");
 	bench_check(b, scene_state(b->keeper.fd) == HOLDFAST_STATE_SILENT, "not silent after reset");
 	bench_errno(b, scene_reset(b->keeper.fd, b->keeper.epoch, NULL), EBUSY, "a second reset");
 }
@@ -663,6 +676,56 @@ static void derated(struct bench *b, const struct trip_case *c)
 	res = judged(b, 65535, 0);
 	bench_check(b, res.verdict == HOLDFAST_VERDICT_ADMIT, "full drive, cool again: error %u",
 		    res.error);
+}
+
+/* Silence that cannot be read back over a lost link counts as not taken: power goes. */
+static void nobody_answers(struct bench *b, const struct trip_case *c)
+{
+	struct holdfast_trip t;
+	__u64 begin, dark;
+	int i;
+
+	(void)c;
+	hold_one_frame(b);
+	begin = scene_now_ns();
+	link_lost(b);
+	for (i = 0; i < 100; i++) {
+		scene_sleep_ms(10);
+		if (!scene_trip(b->keeper.fd, &t) && t.severity == HOLDFAST_SEV_EMERGENCY)
+			break;
+	}
+	bench_check(b, t.cause == HOLDFAST_CAUSE_SILENCE_UNCONFIRMED && !t.confirmed,
+		    "cause %s, confirmed %u", scene_cause_name(t.cause), t.confirmed);
+	dark = emissions_dark_after(&b->es, &b->ledger, begin, 1000);
+	bench_check(b, dark && dark <= t.silence_ns + slack_ms * SCENE_MS, "still emitting");
+	bench_check(b, ledger_has(b, HOLDFAST_LEDGER_POWER), "power was not cut");
+	printf("# link lost to dark %lld us\n", (long long)(dark - begin) / 1000);
+	wait_dwell(&t);
+	bench_errno(b, scene_reset(b->keeper.fd, b->keeper.epoch, NULL), ERANGE,
+		    "reset while the link is lost");
+	link_ok(b);
+	bench_errno(b, reset_when_gone(b), EKEYREJECTED, "reset before a self-test");
+}
+
+/* Nothing stops such hardware while the link is lost; once it is back, silence comes again. */
+static void link_returns(struct bench *b, const struct trip_case *c)
+{
+	__u64 begin, dark;
+
+	(void)c;
+	hold_one_frame(b);
+	link_lost(b);
+	bench_errno(b, scene_wait_state(b->keeper.fd, HOLDFAST_STATE_TRIPPED, 1000), 0, "trip");
+	scene_sleep_ms(300);
+	bench_check(b, scene_emitting(&b->sim) == b->bus, "emitting with the link lost: %d",
+		    scene_emitting(&b->sim));
+	begin = scene_now_ns();
+	link_ok(b);
+	dark = emissions_dark_after(&b->es, &b->ledger, begin, 3000);
+	bench_check(b, dark && dark <= begin + (1050 + slack_ms) * SCENE_MS,
+		    "still emitting %lld ms after the link is back",
+		    (long long)((dark ?: scene_now_ns()) - begin) / 1000000);
+	printf("# link back to dark %lld us\n", (long long)(dark - begin) / 1000);
 }
 
 /* ---- all rows on both kinds, several at a time ---- */
