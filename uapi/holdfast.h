@@ -63,7 +63,7 @@ enum holdfast_severity {
 enum holdfast_limit {
 	HOLDFAST_LIM_AMP_CAP		= 0,	/* Q0.16 per channel */
 	HOLDFAST_LIM_DRIVE_DUTY		= 1,	/* Q0.16 of the carrier period, 32768 = 50 % */
-	HOLDFAST_LIM_SLEW_PHASE		= 2,	/* turn/65536 per ms; channels that switch on are exempt */
+	HOLDFAST_LIM_SLEW_PHASE		= 2,	/* turn/65536 per ms; not from off to on */
 	HOLDFAST_LIM_SLEW_AMP		= 3,	/* Q0.16 per ms, rises only */
 	HOLDFAST_LIM_FRAME_INTERVAL	= 4,	/* ns, floor */
 	HOLDFAST_LIM_POWER_INST		= 5,	/* uW, modelled electrical power of the frame */
@@ -81,7 +81,7 @@ enum holdfast_limit {
 	HOLDFAST_LIM_FAN_MIN		= 17,	/* rpm, floor */
 	HOLDFAST_LIM_FOCAL_PRESSURE	= 18,	/* mPa peak at a declared focus */
 	HOLDFAST_LIM_FENCE_PRESSURE	= 19,	/* mPa peak at any fence point */
-	HOLDFAST_LIM_DOSE		= 20,	/* Pa^2 s at any site fence point, over the last 24 h */
+	HOLDFAST_LIM_DOSE		= 20,	/* Pa^2 s in 24 h at any site fence point */
 	HOLDFAST_LIM_BOX_MIN_X		= 21,	/* um, floor; workspace of declared foci */
 	HOLDFAST_LIM_BOX_MIN_Y		= 22,
 	HOLDFAST_LIM_BOX_MIN_Z		= 23,
@@ -90,14 +90,14 @@ enum holdfast_limit {
 	HOLDFAST_LIM_BOX_MAX_Z		= 26,
 	HOLDFAST_LIM_EMIT_MAX		= 27,	/* ms of continuous emission */
 	HOLDFAST_LIM_EMIT_REST		= 28,	/* ms, floor: rest after that */
-	HOLDFAST_LIM_EMIT_DUTY		= 29,	/* ppm of time emitting, first-order average over 60 s */
+	HOLDFAST_LIM_EMIT_DUTY		= 29,	/* ppm of time, first-order average over 60 s */
 	HOLDFAST_LIM_HOLD		= 30,	/* ms that the last frame is held before silence */
 	HOLDFAST_LIM_KEEPER_DEADLINE	= 31,	/* ms between two beats */
 	HOLDFAST_LIM_SENSOR_STALE	= 32,	/* ms since the last good sample */
 	HOLDFAST_LIM_REJECT_BURST	= 33,	/* rejected frames within REJECT_WINDOW that trip */
 	HOLDFAST_LIM_REJECT_WINDOW	= 34,	/* ms, floor */
 	HOLDFAST_LIM_TRIP_DWELL		= 35,	/* ms, floor: trip to earliest reset */
-	HOLDFAST_LIM_SILENCE_BOUND	= 36,	/* us, worst case the hardware may need to fall silent */
+	HOLDFAST_LIM_SILENCE_BOUND	= 36,	/* us, worst case from command to silence */
 	HOLDFAST_LIM_TICK_LATE		= 37,	/* ms that the governor's own tick may be late */
 	HOLDFAST_LIM_COUNT		= 38,	/* not ABI: grows */
 };
@@ -549,7 +549,10 @@ struct holdfast_blackbox_entry {
 	__u64 power_uw;
 };
 
-/* HOLDFAST_IOC_BLACKBOX: oldest first; copies min(@count, entries), sets @count to the entries there are */
+/*
+ * HOLDFAST_IOC_BLACKBOX: oldest first; copies min(@count, entries), sets @count to
+ * the entries there are
+ */
 struct holdfast_blackbox {
 	__u32 size;
 	__u32 count;
@@ -570,10 +573,11 @@ struct holdfast_sample {
 };
 
 /**
- * struct holdfast_status - the status page: mmap(2) 1 page PROT_READ at offset 0, or HOLDFAST_IOC_STATUS
+ * struct holdfast_status - the status page
  * @seq:	even and unchanged around a consistent read; odd while written
  *
- * In the mapped page @size is the kernel's sizeof.
+ * mmap(2) of one page, PROT_READ, offset 0 (there @size is the kernel's sizeof);
+ * or a copy by HOLDFAST_IOC_STATUS.
  */
 struct holdfast_status {
 	__u32 seq;
@@ -611,7 +615,7 @@ struct holdfast_status {
 	__u32 fences;
 	struct holdfast_sample sensor[HOLDFAST_MAX_SENSORS];
 	__u32 fence_mpa[HOLDFAST_MAX_FENCE];	/* upper bound of the pressure now, site fence */
-	__u64 fence_dose[HOLDFAST_MAX_FENCE];	/* Pa^2 s in the last 24 h; counted where DOSE is set */
+	__u64 fence_dose[HOLDFAST_MAX_FENCE];	/* Pa^2 s in the last 24 h */
 };
 
 #define HOLDFAST_IOC_INFO	_IOWR(HOLDFAST_IOC_MAGIC, 0x00, struct holdfast_info)

@@ -457,7 +457,7 @@ static enum hrtimer_restart hf_tick(struct hrtimer *timer)
 		a->ops->beat_hw(a->priv);
 	if (a->tick % 10 == 0)
 		hf_bb_state(a, HOLDFAST_BB_SAMPLE, 0, NULL, a->emitter ? a->emitter->id : 0);
-	/* Silence is idempotent, and a bus may have lost it: again, as long as nobody saw it take. */
+	/* Silence is idempotent, and a bus may have lost it: again, until somebody saw it take. */
 	if (a->state == HF_TRIPPED && !a->trip.confirmed && a->tick % HF_RESILENCE_TICKS == 0)
 		hf_hw_silence_locked(a);
 	if (a->confirm_due && !a->emitter)

@@ -40,11 +40,10 @@ static void hf_keeper_change_locked(struct hf_array *a, struct hf_file *f)
 	hf_keeper_event(a, f ? HF_DET_CLAIMED : HF_DET_CLOSED);
 }
 
-/**
- * hf_keeper_claim() - HOLDFAST_IOC_KEEPER_CLAIM
- *
- * A keeper that has missed its deadline can be replaced while its file is
- * still open: that is how a standby takes over from one that hangs.
+/*
+ * HOLDFAST_IOC_KEEPER_CLAIM. A keeper that has missed its deadline can be
+ * replaced while its file is still open: that is how a standby takes over from
+ * one that hangs.
  */
 int hf_keeper_claim(struct hf_ctx *c, struct holdfast_keeper *k)
 {

@@ -75,7 +75,7 @@ static void hf_on_kmsg(struct kmsg_dumper *dumper, enum kmsg_dump_reason reason)
 
 	bound = hf_silence_all(cause, true);
 
-	/* After an emergency restart nothing follows: the last bytes must leave before we return. */
+	/* After an emergency restart nothing follows: the last bytes must leave before. */
 	if (reason == KMSG_DUMP_EMERG)
 		mdelay(hf_last_wait_ms(bound));
 }

@@ -500,20 +500,34 @@ struct hf_array *hf_array_of_inode(struct inode *inode)
 	return a;
 }
 
+static void hf_silence_one_locked(struct hf_array *a, enum holdfast_cause cause)
+{
+	lockdep_assert_held(&a->lock);
+	if (a->state == HF_SILENT)
+		hf_hw_silence_locked(a);
+	else
+		hf_trip_locked(a, cause, HOLDFAST_SEV_CRITICAL, NULL, 0, NULL);
+}
+
 /*
  * In a panic or oops the holder of the lock may never run again, so there the
  * wait is bounded: long enough for a holder that does run.
  */
-static bool hf_lock_in_panic(struct hf_array *a)
+static void hf_silence_one_panicking(struct hf_array *a, enum holdfast_cause cause)
 {
+	unsigned long flags;
 	unsigned int i;
 
+	local_irq_save(flags);
 	for (i = 0; i < 1000; i++) {
-		if (raw_spin_trylock(&a->lock))
-			return true;
+		if (raw_spin_trylock(&a->lock)) {
+			hf_silence_one_locked(a, cause);
+			raw_spin_unlock(&a->lock);
+			break;
+		}
 		udelay(10);
 	}
-	return false;
+	local_irq_restore(flags);
 }
 
 /*
@@ -532,18 +546,11 @@ u64 hf_silence_all(enum holdfast_cause cause, bool panicking)
 		if (!(a->hw_flags & HF_HW_ATOMIC))
 			bound = max(bound, a->silence_bound_ns);
 		if (panicking) {
-			local_irq_save(flags);
-			if (!hf_lock_in_panic(a)) {
-				local_irq_restore(flags);
-				continue;
-			}
-		} else {
-			raw_spin_lock_irqsave(&a->lock, flags);
+			hf_silence_one_panicking(a, cause);
+			continue;
 		}
-		if (a->state == HF_SILENT)
-			hf_hw_silence_locked(a);
-		else
-			hf_trip_locked(a, cause, HOLDFAST_SEV_CRITICAL, NULL, 0, NULL);
+		raw_spin_lock_irqsave(&a->lock, flags);
+		hf_silence_one_locked(a, cause);
 		raw_spin_unlock_irqrestore(&a->lock, flags);
 	}
 	rcu_read_unlock();

@@ -8,7 +8,7 @@
  *	check                   silent armed emitting tripped  when
  *	TRIP_GOVERNOR_LATE        -      x      x        -     tick > due + TICK_LATE
  *	TRIP_SENSOR_THREAD        -      x      x        -     round older than its deadline
- *	TRIP_SENSOR, emergency    x      x      x        x     (cuts power; tripped: unless it was one)
+ *	TRIP_SENSOR, emergency    x      x      x        x     (cuts power; once)
  *	TRIP_SENSOR, any other    -      x      x        -     any demand
  *	TRIP_KEEPER               -      x      x        -     none, or beat > KEEPER_DEADLINE
  *	TRIP_DOSE                 -      -      x        -     dose >= DOSE

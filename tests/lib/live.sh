@@ -173,7 +173,7 @@ expect 0 "watch, not on a terminal: a line each time" '(silent admitted.*){2}' s
 	"timeout -s INT 1 '$HF' status --watch --interval 200ms | tr '\n' ' '"
 
 expect 0 "watch, on a terminal: redrawn in place" $'\033\\[H.*array 0.*\033\\[K.*\033\\[J' sh -c \
-	"timeout -s INT 2 script -qc '$HF status --watch -i 200ms' /dev/null | tr '\n' ' '"
+	"script -qc 'timeout -s INT 1 $HF status --watch -i 200ms' /dev/null | tr '\n' ' '"
 expect 0 "what the socket loses comes out of the ring" '900 events, 0 lost, 1 replays' \
 	build/tests/lib/replay
 

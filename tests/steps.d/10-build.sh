@@ -10,8 +10,11 @@ build_warns() {
 	mkdir -p build/check
 	scripts/build-modules --out "$out" "$kernel" W=1 C=2 > "$log" 2>&1 || { cat "$log"; return 1; }
 	# Sparse and gcc complain about some of the kernel's own headers: those are not ours to mend.
-	awk -v cache="$cache/" '
+	# Without SMP (UML) the kernel's raw_spin_trylock() counts its lock twice for sparse; the SMP
+	# kernels check the same code.
+	awk -v cache="$cache/" -v kernel="$kernel" '
 		index($0, cache) == 1 || /^(\/usr\/src\/linux-|\.\.?\/|(arch|include)\/)/ { next }
+		kernel == "uml" && /context imbalance/ { next }
 		tolower($0) ~ /warning|error/ { print; bad = 1 }
 		END { exit bad }' "$log"
 }

@@ -81,6 +81,7 @@ struct round {
 	bool masks;		/* and the mask */
 	bool fences;		/* and fence points */
 	unsigned int lease_ms;	/* longest lease; 0: without end */
+	unsigned int pace_us;	/* submitters rest that long after each call */
 };
 
 struct fence {

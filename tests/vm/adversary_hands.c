@@ -279,6 +279,8 @@ void submitter_run(struct share *sh, unsigned int self, int sock)
 			continue;
 		}
 		submitter_shot(&s);
+		if (sh->round.pace_us)
+			sleep_us(sh->round.pace_us);
 		if (rng_below(&s.rng, 400) == 0)
 			sleep_us(rng_below(&s.rng, 30000));
 		while (__atomic_load_n(&sh->pause, __ATOMIC_ACQUIRE) && !stopping(sh))

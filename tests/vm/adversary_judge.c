@@ -31,7 +31,7 @@
 #define EPS		1e-9
 #define JITTER_NS	(5 * SCENE_MS)
 #define START_NS	SCENE_MS	/* from the look at the lease's clock to the output */
-#define HEAT_NS		(600 * SCENE_MS)	/* sample clock, sensor thread, tick; generously */
+#define HEAT_NS		(300 * SCENE_MS)	/* sample clock, sensor thread, tick; generously */
 #define HEAT_NOISE_MC	300
 
 /* The site's part of the envelope after the first n tightenings. */

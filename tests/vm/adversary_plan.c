@@ -125,7 +125,11 @@ static void theme_limits(struct round *r, struct rng *rng)
 		attacks(r, (unsigned int[]){ 2, 0, 0, 0, 20, 20, 40, 6, 0, 2, 2, 6, 2 });
 		break;
 	case THEME_AMP:
-		set(r, HOLDFAST_LIM_AMP_CAP, 50000);
+		/* one or the other is what binds */
+		if (r->seed & 1)
+			set(r, HOLDFAST_LIM_AMP_CAP, 50000);
+		else
+			set(r, HOLDFAST_LIM_DRIVE_DUTY, 12000);
 		tightens(r, HOLDFAST_LIM_AMP_CAP);
 		tightens(r, HOLDFAST_LIM_DRIVE_DUTY);
 		r->masks = true;
@@ -176,6 +180,7 @@ static void theme_limits(struct round *r, struct rng *rng)
 		break;
 	case THEME_HEAT:
 		r->fences = false;
+		r->pace_us = 4000;
 		attacks(r, (unsigned int[]){ 40, 0, 0, 0, 0, 0, 0, 40, 0, 2, 4, 12, 0 });
 		break;
 	case THEMES:
