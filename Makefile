@@ -8,6 +8,7 @@
 #   ALL_USER += target      built by `make`
 #   CHECK_BINS += target    built for `make check`; tests/steps.d/ says how they are run
 #   install-user: target    installs below $(DESTDIR)$(PREFIX)
+#   $(call say,CC)command   a recipe line that says CC and its target instead of the command
 
 SHELL := /bin/bash
 BUILD := build
@@ -17,6 +18,8 @@ PREFIX ?= /usr/local
 KVER ?= $(if $(wildcard /lib/modules/$(shell uname -r)/build),$(shell uname -r),6.12)
 
 CC := gcc
+# Recipes say one word each; make V=1 shows the commands.
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@; )
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wformat=2 -Iuapi
@@ -45,16 +48,23 @@ check-bins: $(CHECK_BINS)
 
 $(BUILD)/user/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/san/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(SANFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(CFLAGS) $(SANFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(shell find $(BUILD)/user $(BUILD)/san -name '*.d' 2>/dev/null)
 
-install: install-modules install-user
+install: install-modules install-user install-system
 install-user: user
+
+# The group that may use arrays, and the stable names of their nodes.
+install-system:
+	install -D -m 644 scripts/packaging/udev/72-holdfast.rules \
+		$(DESTDIR)/usr/lib/udev/rules.d/72-holdfast.rules
+	install -D -m 644 scripts/packaging/sysusers.d/holdfast.conf \
+		$(DESTDIR)/usr/lib/sysusers.d/holdfast.conf
 
 install-modules: modules
 	@scripts/install-modules '$(KVER)' '$(DESTDIR)'
@@ -81,5 +91,5 @@ demo:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all help modules user check-bins install install-user install-modules check check-debug \
+.PHONY: all help modules user check-bins install install-user install-system install-modules check check-debug \
 	demo clean

@@ -24,39 +24,39 @@ $(BUILD)/san/tests/lib/%.o: CPPFLAGS += $(LIB_CPPFLAGS) -Iagent/ctl
 
 $(AGENT)/$(HF_SONAME): $(LIB_SRC:%.c=$(BUILD)/user/%.o) agent/lib/libholdfast.map
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -shared -Wl,-soname,$(HF_SONAME) \
+	$(call say,LD)$(CC) $(LDFLAGS) -shared -Wl,-soname,$(HF_SONAME) \
 		-Wl,--version-script=agent/lib/libholdfast.map -Wl,-z,relro,-z,now,-z,defs \
 		-o $@ $(filter %.o,$^) $(LIB_LIBS)
 
 $(AGENT)/libholdfast.so: $(AGENT)/$(HF_SONAME)
-	ln -sf $(HF_SONAME) $@
+	@ln -sf $(HF_SONAME) $@
 
 $(AGENT)/libholdfast.a: $(LIB_SRC:%.c=$(BUILD)/user/%.o)
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 
 # Linked with the static library: it must work where nothing of Holdfast is installed.
 $(AGENT)/holdfastctl: $(CTL_SRC:%.c=$(BUILD)/user/%.o) $(AGENT)/libholdfast.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(CTL_LIBS) $(LIB_LIBS)
+	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CTL_LIBS) $(LIB_LIBS)
 
 $(AGENT)/libholdfast.pc: agent/lib/libholdfast.pc.in
 	@mkdir -p $(@D)
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(HF_VERSION)|' $< > $@
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(HF_VERSION)|' $< > $@
 
 # The same program with sanitizers, for tests.
 $(AGENT)/san/holdfastctl: $(CTL_SRC:%.c=$(BUILD)/san/%.o) $(LIB_SRC:%.c=$(BUILD)/san/%.o)
 	@mkdir -p $(@D)
-	$(CC) $(SANFLAGS) -o $@ $^ $(CTL_LIBS) $(LIB_LIBS)
+	$(call say,LD)$(CC) $(SANFLAGS) -o $@ $^ $(CTL_LIBS) $(LIB_LIBS)
 
 $(LIB_TESTS): $(BUILD)/tests/lib/%: $(BUILD)/san/tests/lib/%.o $(LIB_SRC:%.c=$(BUILD)/san/%.o)
 	@mkdir -p $(@D)
-	$(CC) $(SANFLAGS) -o $@ $^ -lcriterion $(LIB_LIBS)
+	$(call say,LD)$(CC) $(SANFLAGS) -o $@ $^ -lcriterion $(LIB_LIBS)
 
 # A program for guests, as small as a user's would be.
 $(BUILD)/tests/lib/replay: tests/lib/replay.c $(AGENT)/libholdfast.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -Iagent/lib -o $@ $^ $(LIB_LIBS)
+	$(call say,LD)$(CC) $(CFLAGS) -Iagent/lib -o $@ $^ $(LIB_LIBS)
 
 ALL_USER += $(AGENT)/libholdfast.so $(AGENT)/libholdfast.a $(AGENT)/libholdfast.pc \
 	$(AGENT)/holdfastctl

@@ -13,11 +13,11 @@ $(BUILD)/san/tests/unit/%.o: CPPFLAGS += $(UNIT_CPPFLAGS)
 
 $(BUILD)/san/librules.a: $(RULES_SAN)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 
 $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/san/tests/unit/%.o $(UNIT_HELPERS) $(BUILD)/san/librules.a
 	@mkdir -p $(@D)
-	$(CC) $(SANFLAGS) -o $@ $^ -lcriterion -lm
+	$(call say,LD)$(CC) $(SANFLAGS) -o $@ $^ -lcriterion -lm
 
 CHECK_BINS += $(UNIT_TESTS)
 

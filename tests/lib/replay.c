@@ -9,6 +9,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "libholdfast.h"
 
@@ -27,13 +29,18 @@ static void expect(const char *what, int64_t got, int64_t want)
 		fail(what, got, want);
 }
 
-/* Each self-test is one event. */
+/* Each change of a limit is one event. */
 static void make_events(struct holdfast_array *a, int n)
 {
-	struct holdfast_self_test t;
+	struct holdfast_envelope env;
 
-	for (int i = 0; i < n; i++)
-		expect("self-test", holdfast_self_test(a, &t), 0);
+	expect("envelope", holdfast_envelope_get(a, HOLDFAST_ENV_EFFECTIVE, &env), 0);
+	for (int i = 0; i < n; i++) {
+		env.limit[HOLDFAST_LIM_POWER_AVG]--;
+		env.set = 1ULL << HOLDFAST_LIM_POWER_AVG;
+		env.set_mask = 0;
+		expect("tighten", holdfast_envelope_tighten(a, &env), 0);
+	}
 }
 
 static uint64_t newest(struct holdfast_array *a)
@@ -77,6 +84,39 @@ static void hold_back(struct holdfast_array *a, struct holdfast_events *ev, int 
 	       holdfast_events_replays(ev) - replays);
 }
 
+/*
+ * Subscribes again and again while another process makes events: what comes
+ * through the socket and what comes out of the ring overlap, and each event
+ * must be seen once.
+ */
+static void overlap(struct holdfast_array *a, uint32_t index)
+{
+	uint64_t last = newest(a), end = last + IN_RING, lost;
+	unsigned int times = 0;
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		make_events(a, IN_RING);
+		_exit(0);
+	}
+	while (last < end) {
+		struct holdfast_events *ev;
+
+		expect("subscribe", holdfast_events_open(&ev, index, HOLDFAST_GROUP_SAFETY, last),
+		       0);
+		for (int i = 0; i < 10; i++)
+			last = drain(ev, last, &lost);
+		expect("lost", (int64_t)lost, 0);
+		holdfast_events_close(ev);
+		times++;
+	}
+	expect("last event", (int64_t)last, (int64_t)end);
+	waitpid(child, &status, 0);
+	expect("child", status, 0);
+	printf("%d events in %u subscriptions\n", IN_RING, times);
+}
+
 int main(void)
 {
 	struct holdfast_array *a;
@@ -95,6 +135,7 @@ int main(void)
 	hold_back(a, ev, BEYOND_RING, true);
 	hold_back(a, ev, IN_RING, false);
 	holdfast_events_close(ev);
+	overlap(a, info.index);
 	/* A number that no event has yet: the array is not the one that the caller knew. */
 	expect("open ahead",
 	       holdfast_events_open(&ev, info.index, HOLDFAST_GROUP_SAFETY, newest(a) + 1000), 0);

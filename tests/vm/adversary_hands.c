@@ -521,6 +521,10 @@ static __s64 tighter(struct meddler *m, unsigned int l)
 	case HOLDFAST_LIM_BOX_MAX_Z:
 		next = now - rng_between(&m->rng, 0, 15000);
 		return next < (l == HOLDFAST_LIM_BOX_MAX_Z ? 160000 : 40000) ? (__s64)now : (__s64)next;
+	case HOLDFAST_LIM_CHAN_RISE:
+		/* being on at all heats */
+		least = base * 0.5;
+		break;
 	case HOLDFAST_LIM_FENCE_PRESSURE:
 	case HOLDFAST_LIM_FOCAL_PRESSURE:
 		/* from no limit at all to one that matters */

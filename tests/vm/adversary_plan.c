@@ -94,11 +94,12 @@ static void attacks(struct round *r, const unsigned int weight[ATTACKS])
 /* One of the averages in each round: they would hide each other. */
 static void power_limits(struct round *r, struct rng *rng)
 {
-	double full_uw = r->channels * 200000.0, share = rng_between(rng, 0.2, 0.5);
+	double full_uw = r->channels * 200000.0, share = rng_between(rng, 0.3, 0.6);
 
 	set(r, HOLDFAST_LIM_POWER_INST, (__s64)(full_uw * 0.8));
 	tightens(r, HOLDFAST_LIM_POWER_INST);
-	switch (r->seed % 3) {
+	/* full amplitude on one channel is too hot for the first: not on hardware without another */
+	switch (r->amp_levels > 1 ? r->seed % 3 : 1 + r->seed % 2) {
 	case 0:
 		set(r, HOLDFAST_LIM_CHAN_RISE, (__s64)(share * 24000));
 		tightens(r, HOLDFAST_LIM_CHAN_RISE);
@@ -216,9 +217,9 @@ void round_plan(struct round *r, __u64 seed, unsigned int number, int theme, __u
 	r->quota = r->channels > 256 ? quota / 2 : quota;
 	r->rth_chan = 120000;
 	r->rth_array = 12000000 / r->channels / 64;
-	r->tau_power_ms = 1000;
-	r->tau_chan_ms = 1000;
-	r->tau_array_ms = 1000;
+	r->tau_power_ms = 400;
+	r->tau_chan_ms = 400;
+	r->tau_array_ms = 400;
 	limits_begin(r);
 	theme_limits(r, &rng);
 }

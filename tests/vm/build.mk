@@ -15,7 +15,7 @@ $(BUILD)/tests/vm/adversary: $(patsubst %,$(BUILD)/user/tests/vm/%.o,$(VM_ADVERS
 
 $(VM_TESTS): $(BUILD)/tests/vm/%: $(BUILD)/user/tests/vm/%.o $(VM_HELPER_OBJS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $(sort $^) -lm -lpthread
+	$(call say,LD)$(CC) $(CFLAGS) -o $@ $(sort $^) -lm -lpthread
 
 CHECK_BINS += $(VM_TESTS)
 
@@ -23,6 +23,6 @@ CHECK_BINS += $(VM_TESTS)
 $(BUILD)/tests/vm/abi32: tests/vm/abi.c $(patsubst %,tests/vm/%.c,$(VM_HELPERS)) \
 		$(wildcard tests/vm/*.h uapi/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -m32 -static -Itests/vm -o $@ $(filter %.c,$^) -lm -lpthread
+	$(call say,LD)$(CC) $(CFLAGS) -m32 -static -Itests/vm -o $@ $(filter %.c,$^) -lm -lpthread
 
 CHECK_BINS += $(BUILD)/tests/vm/abi32

@@ -17,6 +17,10 @@ paths() {
 	uml   atomic  sysrq-c     200  100  panic.*sysrq triggered crash
 	uml   bus     sysrq-c     200  200  panic.*sysrq triggered crash
 	uml   atomic  sysrq-b     200  100  Resetting
+	uml   atomic  suspend       0  100  Freezing user space processes
+	uml   bus     suspend       0  200  Freezing user space processes
+	uml   atomic  rmmod-f       0  100  exit_scene: trigger
+	uml   bus     rmmod-f       0  200  exit_scene: trigger
 	6.12  atomic  reboot      200  200  Restarting system
 	6.12  atomic  poweroff    200  200  Power down
 	6.12  atomic  sysrq-c     200 1500  panic.*sysrq triggered crash
@@ -61,7 +65,7 @@ result() { # ok? text
 try() { # kernel kind path status bound sign
 	local kernel=$1 kind=$2 path=$3 want=$4 bound=$5 sign=$6 status out before last ms why=''
 	: > "$log"
-	out=$(scripts/vm --kernel "$kernel" --timeout 120 --append loglevel=7 --serial-log "$log" -- \
+	out=$(scripts/vm --kernel "$kernel" --timeout 120 --append "loglevel=7 suspend.pm_test_delay=1" --serial-log "$log" -- \
 		build/tests/vm/exit_scene "$kind" "$path" 2>&1)
 	status=$?
 	read -r before last ms < <(judge)

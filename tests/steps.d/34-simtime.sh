@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Days of dose, heat, emission and rest, in simulated time.
+
+step_tap simtime scripts/vm --kernel uml --time-travel --strict --timeout 900 -- build/tests/vm/simtime

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What starves supervision without ending the machine, or should not touch it:
+ * real-time hogs, the freezer, a CPU that goes, a clock that is set. Judged by the
+ * ledger. Wants a kernel with two CPUs.
+ *
+ * No sensors and a hold of a minute: only the keeper's deadline can silence.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ledger.h"
+#include "scene.h"
+#include "tap.h"
+
+#define DEADLINE_MS	500
+#define PERIOD_MS	50
+#define TICKS_MS	20
+/* An emulated CPU stands still for tens of ms when the host is busy. */
+#define NOISE_MS	150
+#define BOUND_MS	(DEADLINE_MS + TICKS_MS + NOISE_MS)
+#define HOG_S		3
+
+struct scene {
+	struct scene_array array;
+	struct scene_keeper_process keeper;
+	struct scene_player player;
+	struct ledger ledger;
+	struct emissions es;
+	int fd;
+};
+
+static void scene_begin(struct scene *s, const char *name)
+{
+	memset(s, 0, sizeof(*s));
+	scene_make(&s->array, name, SCENE_ATTRS("rows=8", "cols=8", "sensors=none",
+						"limit=hold 60000", "limit=keeper_deadline 500",
+						"limit=tick_late 2000"));
+	s->fd = scene_open(&s->array, O_RDONLY);
+	scene_keeper_spawn(&s->keeper, &s->array, PERIOD_MS);
+	ledger_open(&s->ledger, &s->array);
+	scene_play(&s->player, &s->array, s->keeper.lease, 16384, 100);
+	scene_sleep_ms(300);
+	if (!scene_emitting(&s->array))
+		tap_bail("%s: nothing is emitted", name);
+}
+
+static void scene_end(struct scene *s)
+{
+	scene_play_stop(&s->player);
+	scene_keeper_kill(&s->keeper);
+	ledger_close(&s->ledger);
+	emissions_free(&s->es);
+	close(s->keeper.lease);
+	close(s->fd);
+	scene_drop(&s->array);
+}
+
+static int put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* Silent in time after the keeper could no longer run (@from), and for that reason. */
+static void expect_dark(struct scene *s, __u64 from, const char *what)
+{
+	__u64 dark = emissions_dark_after(&s->es, &s->ledger, from, 5000);
+	struct holdfast_trip t = {};
+	double ms = dark ? (double)(dark - from) * 1e-6 : -1;
+
+	scene_trip(s->fd, &t);
+	tap_ok(dark && ms <= BOUND_MS && t.cause == HOLDFAST_CAUSE_KEEPER_DEADLINE,
+	       "%s: silent after %.1f ms (deadline %d + two ticks %d + noise of the emulation %d), %s",
+	       what, ms, DEADLINE_MS, TICKS_MS, NOISE_MS, scene_cause_name(t.cause));
+	scene_sleep_ms(300);
+	emissions_read(&s->es, &s->ledger);
+	tap_ok(!s->es.on && scene_state(s->fd) == HOLDFAST_STATE_TRIPPED, "%s: stays silent", what);
+}
+
+/* Still on after @ms, without a break, and the governor's ticks went on. */
+static bool goes_on(struct scene *s, unsigned int ms)
+{
+	struct holdfast_status before, after;
+	__u64 offs;
+
+	emissions_read(&s->es, &s->ledger);
+	offs = s->es.offs;
+	scene_status(s->fd, &before);
+	scene_sleep_ms(ms);
+	scene_status(s->fd, &after);
+	emissions_read(&s->es, &s->ledger);
+	if (s->es.on && s->es.offs == offs && after.tick - before.tick > ms / 10 / 2)
+		return true;
+	tap_note("on %d, offs %llu to %llu, ticks %llu", s->es.on, (unsigned long long)offs,
+		 (unsigned long long)s->es.offs, (unsigned long long)(after.tick - before.tick));
+	return false;
+}
+
+static void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		tap_bail("affinity %d: %s", cpu, strerror(errno));
+}
+
+/* A process on @cpu that lets nothing else run there until @until_ns. */
+static pid_t hog(int cpu, __u64 until_ns)
+{
+	const struct sched_param prio = { .sched_priority = 99 };
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid)
+		return pid;
+	pin(cpu);
+	if (sched_setscheduler(0, SCHED_FIFO, &prio))
+		_exit(1);
+	while (scene_now_ns() < until_ns)
+		;
+	_exit(0);
+}
+
+static void test_hogs(void)
+{
+	int cpu, status, bad = 0;
+	__u64 from;
+	struct scene s;
+
+	if (put("/proc/sys/kernel/sched_rt_runtime_us", "-1"))
+		tap_bail("sched_rt_runtime_us");
+	scene_begin(&s, "hogs");
+	from = scene_now_ns();
+	/* The last one takes the CPU that this runs on, so it comes back when they end. */
+	for (cpu = 0; cpu < 2; cpu++)
+		hog(cpu, from + HOG_S * 1000 * SCENE_MS);
+	for (cpu = 0; cpu < 2; cpu++)
+		bad |= wait(&status) < 0 || status;
+	tap_ok(!bad && scene_now_ns() - from >= HOG_S * 1000 * SCENE_MS,
+	       "hogs: FIFO 99 on both CPUs for %d s", HOG_S);
+	expect_dark(&s, from, "hogs");
+	scene_end(&s);
+}
+
+static void test_freezer(void)
+{
+	static const char *const dir = "/sys/fs/cgroup/holdfast";
+	char path[96], pid[32];
+	struct scene s;
+	__u64 from;
+
+	scene_begin(&s, "freezer");
+	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+	snprintf(pid, sizeof(pid), "%d", s.keeper.pid);
+	if ((mkdir(dir, 0755) && errno != EEXIST) || put(path, pid)) {
+		tap_skip("freezer: no cgroup v2 here");
+		scene_end(&s);
+		return;
+	}
+	snprintf(path, sizeof(path), "%s/cgroup.freeze", dir);
+	tap_ok(goes_on(&s, 300), "freezer: emission goes on in a cgroup");
+	from = scene_now_ns();
+	put(path, "1");
+	expect_dark(&s, from, "freezer");
+	put(path, "0");
+	scene_end(&s);
+}
+
+/* On which CPU the governor's timer is queued; -1: nobody knows. */
+static int tick_cpu(void)
+{
+	FILE *f = fopen("/proc/timer_list", "r");
+	int cpu = -1, found = -1;
+	char line[256];
+
+	while (f && found < 0 && fgets(line, sizeof(line), f)) {
+		sscanf(line, "cpu: %d", &cpu);
+		if (strstr(line, "hf_tick"))
+			found = cpu;
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static void test_offline(void)
+{
+	struct scene s;
+	int cpu;
+
+	pin(1);
+	scene_begin(&s, "offline");
+	cpu = tick_cpu();
+	if (cpu != 1) {
+		tap_skip("offline: the timer runs on CPU %d, which cannot go", cpu);
+	} else {
+		if (put("/sys/devices/system/cpu/cpu1/online", "0"))
+			tap_bail("CPU 1 does not go offline");
+		tap_ok(goes_on(&s, 700) && tick_cpu() == 0,
+		       "offline: the timer's CPU goes; supervision goes on elsewhere");
+		expect_dark(&s, scene_keeper_kill(&s.keeper), "offline: keeper killed");
+	}
+	scene_end(&s);
+	put("/sys/devices/system/cpu/cpu1/online", "1");
+}
+
+static void test_clock(void)
+{
+	struct timespec t;
+	struct scene s;
+	int hours;
+
+	scene_begin(&s, "clock");
+	for (hours = -48; hours <= 48; hours += 96) {
+		clock_gettime(CLOCK_REALTIME, &t);
+		t.tv_sec += hours * 3600;
+		if (clock_settime(CLOCK_REALTIME, &t))
+			tap_bail("clock: %s", strerror(errno));
+		tap_ok(goes_on(&s, 700), "clock set by %d h: nothing changes", hours);
+	}
+	scene_end(&s);
+}
+
+int main(void)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	scene_load();
+	test_clock();
+	test_freezer();
+	test_hogs();
+	test_offline();
+	return tap_done();
+}
