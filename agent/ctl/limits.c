@@ -200,6 +200,11 @@ static int envelope_change(struct holdfast_array *a, struct holdfast_envelope *e
 	ret = tighten ? holdfast_envelope_tighten(a, env) : holdfast_envelope_set(a, env);
 	if (ret == -EBUSY)
 		return ctl_fail(ret, "envelope set: only while silent or tripped");
+	if (ret == -EPERM && !tighten && env->sealed) {
+		fprintf(stderr, "holdfastctl: %s: sealed: until reboot the envelope can only be tightened\n",
+			argc ? argv[0] : "envelope");
+		return CTL_DENIED;
+	}
 	return ret ? ctl_fail_reason(ret, &env->reason, argc ? argv[0] : "envelope") : CTL_OK;
 }
 

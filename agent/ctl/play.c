@@ -270,18 +270,6 @@ static int wait_until(struct play *p, uint64_t when)
 	}
 }
 
-/*
- * After a delay the schedule slips: frames that are hurried after each other
- * would ask the transducers for jumps that nobody computed.
- */
-static uint64_t next_time(const struct play *p, uint64_t when)
-{
-	uint64_t soonest = ctl_now_ns() + p->interval_ns / 4 * 3;
-
-	when += p->interval_ns;
-	return when > soonest ? when : soonest;
-}
-
 static int play_all(struct play *p)
 {
 	uint32_t n = holdfast_stream_frames(p->stream);
@@ -293,14 +281,13 @@ static int play_all(struct play *p)
 		for (uint32_t i = 0; i < n; i++) {
 			int ret = wait_until(p, when);
 
-			/* Being late is not made up for: frames closer than stated move faster than stated. */
-			when = ctl_now_ns();
+			/* No hurrying after a delay: closer frames are faster than computed. */
+			when = ctl_now_ns() + p->interval_ns;
 			if (!ret)
 				ret = send_frame(p, i);
 			progress(p, i, ret || (i + 1 == n && k + 1 == p->loops));
 			if (ret)
 				return ret;
-			when = next_time(p, when);
 		}
 	}
 	/* The last frame has its time, too. */

@@ -66,7 +66,8 @@ static int grid_parse(struct job *j, const char *text)
 	const char *x = strchr(text, 'x');
 
 	if (!x || (size_t)(x - text) >= sizeof(rows)) {
-		fprintf(stderr, "holdfastctl: --grid: \"%s\" where ROWSxCOLUMNS is required\n", text);
+		fprintf(stderr, "holdfastctl: --grid: \"%s\" where ROWSxCOLUMNS is required\n",
+			text);
 		return -1;
 	}
 	memcpy(rows, text, (size_t)(x - text));

@@ -15,7 +15,7 @@
 
 #include "internal.h"
 
-#define HF_PHASE_MAX_RAD	1e6	/* beyond it a double says nothing about a turn's fraction */
+#define HF_PHASE_MAX_RAD	1e6	/* far beyond any phase that means something */
 #define HF_NUMBER_LEN		64
 
 struct cursor {

@@ -295,7 +295,8 @@ static int read_file(const char *path, char **data, size_t *len, char *text)
 	if (!ret) {
 		p = malloc((size_t)st.st_size + 1);
 		if (!p)
-			ret = hf_say(text, -ENOMEM, "no memory for %jd bytes", (intmax_t)st.st_size);
+			ret = hf_say(text, -ENOMEM, "no memory for %jd bytes",
+				     (intmax_t)st.st_size);
 	}
 	while (!ret && got < (size_t)st.st_size) {
 		ssize_t n = read(fd, p + got, (size_t)st.st_size - got);

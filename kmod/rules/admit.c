@@ -176,8 +176,20 @@ static u64 allowed(s64 per_ms, u64 dt_ns)
 	       dt_ns % HF_NSEC_PER_MSEC * (u64)per_ms / HF_NSEC_PER_MSEC;
 }
 
+/* A change too fast for @bound per ms, as a rate like it: rounded up, and above it */
+static s64 rate_per_ms(u64 change, u64 dt_ns, s64 bound)
+{
+	s64 rate;
+
+	if (!dt_ns)
+		return S64_MAX;
+	rate = (s64)div_up(change * HF_NSEC_PER_MSEC, dt_ns);
+	return rate > bound ? rate : bound + 1;
+}
+
 static void check_slew(struct trial *t)
 {
+	s64 max_turn = limit(t->r, HF_LIM_SLEW_PHASE), max_rise = limit(t->r, HF_LIM_SLEW_AMP);
 	const struct hf_wire *w = t->w;
 	const struct hf_wire *last = t->ctx->last;
 	u32 levels = t->r->np->phase_levels;
@@ -191,8 +203,8 @@ static void check_slew(struct trial *t)
 		return;
 	if (last && last->channels != w->channels)
 		last = NULL;
-	turn = allowed(limit(t->r, HF_LIM_SLEW_PHASE), dt);
-	rise = allowed(limit(t->r, HF_LIM_SLEW_AMP), dt);
+	turn = allowed(max_turn, dt);
+	rise = allowed(max_rise, dt);
 	for (i = 0; i < w->channels; i++) {
 		u32 before = last ? last->amp_q16[i] : 0;
 		u32 step, change;
@@ -200,7 +212,8 @@ static void check_slew(struct trial *t)
 		if (!w->level[i])
 			continue;
 		if (!free_amp && w->amp_q16[i] > before + rise)
-			broken(t, HF_LIM_SLEW_AMP, i, w->amp_q16[i] - before, clamp_s64(rise),
+			broken(t, HF_LIM_SLEW_AMP, i,
+			       rate_per_ms(w->amp_q16[i] - before, dt, max_rise), max_rise,
 			       ratio_of(before + rise, w->amp_q16[i]));
 		if (free_phase || !last || !last->level[i])
 			continue;
@@ -209,7 +222,8 @@ static void check_slew(struct trial *t)
 		step = step <= levels - step ? step : levels - step;	/* the shortest way round */
 		change = (u32)div_up((u64)step * 65536, levels);
 		if (change > turn)
-			broken(t, HF_LIM_SLEW_PHASE, i, change, clamp_s64(turn), FIRM);
+			broken(t, HF_LIM_SLEW_PHASE, i, rate_per_ms(change, dt, max_turn), max_turn,
+			       FIRM);
 	}
 }
 

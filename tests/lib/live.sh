@@ -82,7 +82,7 @@ expect 7 "tighten does not loosen" 'power_avg' "$HF" envelope tighten power_avg=
 expect 0 "tighten tightens" '' "$HF" envelope tighten power_avg=24W
 
 # --- with a keeper
-start_keeper --arm-allowed
+start_keeper --group nogroup --arm-allowed
 expect 1 "a second keeper is turned away" 'Address already in use' "$HF" keep
 expect 0 "arm" '' "$HF" arm
 expect 1 "arm twice" 'not in the state' "$HF" arm
@@ -148,9 +148,17 @@ expect 0 "silence --latch" '' "$HF" silence --latch
 expect 0 "trips" '"trip_cause": "operator"' "$HF" status --json
 sleep 1.2
 chmod 0666 /dev/holdfast0
-expect 7 "a stranger gets no lease" '(Permission denied|neither root)' \
-	setpriv --reuid 65534 --regid 65534 --clear-groups "$HF" reset
+as() { setpriv --reuid nobody --regid daemon "$@"; }
+expect 7 "a stranger gets no lease" 'Permission denied' as --clear-groups "$HF" reset
+expect 7 "the group may not reset" 'rights 0x8 where 0x7 is allowed for uid 65534' \
+	as --groups nogroup "$HF" reset
 expect 0 "root resets" '' "$HF" reset
+expect 0 "the group may arm" '' as --groups nogroup "$HF" arm
+expect 0 "a stranger may silence" '' as --clear-groups "$HF" silence
+expect 0 "is silent" '' state_is silent
+chmod 0666 /run/holdfast/keeper.sock
+expect 7 "an open socket is not an open door" 'uid 65534 is neither root nor in group nogroup' \
+	as --clear-groups "$HF" arm
 
 # --- events
 expect 0 "events" 'trip .*sensor-lost' "$HF" events

@@ -307,15 +307,15 @@ Test(admit, slew_of_phase)
 		phase[i] = (2 + 8) * 256;
 	admitted();
 	phase[5] = (2 + 9) * 256;
-	refused(HF_LIM_SLEW_PHASE, 5, 9 * 256, 2048);
+	refused(HF_LIM_SLEW_PHASE, 5, 9 * 256 / 2, 1024);
 	req.attenuate = true;	/* does not help */
-	refused(HF_LIM_SLEW_PHASE, 5, 9 * 256, 2048);
+	refused(HF_LIM_SLEW_PHASE, 5, 9 * 256 / 2, 1024);
 	req.attenuate = false;
 
 	phase[5] = 250 * 256;	/* 8 the short way round */
 	admitted();
 	phase[5] = 249 * 256;
-	refused(HF_LIM_SLEW_PHASE, 5, 9 * 256, 2048);
+	refused(HF_LIM_SLEW_PHASE, 5, 9 * 256 / 2, 1024);
 
 	last.level[5] = last.amp_q16[5] = 0;	/* switched on: exempt */
 	admitted();
@@ -330,7 +330,7 @@ Test(admit, slew_of_phase)
 	ctx.last_commit_ns = NOW + MSEC;	/* a clock that ran back allows nothing */
 	env.limit[HF_LIM_FRAME_INTERVAL] = 0;
 	build();
-	refused(HF_LIM_SLEW_PHASE, 0, 8 * 256, 0);
+	refused(HF_LIM_SLEW_PHASE, 0, S64_MAX, 1024);
 	env.limit[HF_LIM_SLEW_PHASE] = hf_limits[HF_LIM_SLEW_PHASE].max;
 	build();
 	admitted();
@@ -345,7 +345,7 @@ Test(admit, slew_of_phase_after_long)
 	phase[0] = 32768;
 	ctx.last_commit_ns = 1;
 	ctx.now_ns = 32768 * MSEC;
-	refused(HF_LIM_SLEW_PHASE, 0, 32768, 32767);
+	refused(HF_LIM_SLEW_PHASE, 0, 2, 1);
 	ctx.now_ns++;
 	admitted();
 	ctx.now_ns = U64_MAX;

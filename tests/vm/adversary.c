@@ -330,10 +330,11 @@ static void judge_health(const struct sums *s)
 		{ THEME_POWER, HOLDFAST_LIM_POWER_INST },
 		{ THEME_RATE, HOLDFAST_LIM_FRAME_INTERVAL },
 		{ THEME_FOCI, HOLDFAST_LIM_FOCAL_PRESSURE }, { THEME_FOCI, HOLDFAST_LIM_BOX_MAX_X },
+		{ THEME_TIME, HOLDFAST_LIM_EMIT_REST }, { THEME_TIME, HOLDFAST_LIM_DOSE },
 	};
 	static const enum holdfast_cause expected[] = {
 		HOLDFAST_CAUSE_NONE, HOLDFAST_CAUSE_OPERATOR, HOLDFAST_CAUSE_KEEPER_DEADLINE,
-		HOLDFAST_CAUSE_REJECT_BURST,
+		HOLDFAST_CAUSE_REJECT_BURST, HOLDFAST_CAUSE_DOSE,
 		/* of a machine that is too busy, not of the adversary */
 		HOLDFAST_CAUSE_GOVERNOR_LATE, HOLDFAST_CAUSE_SENSOR_THREAD,
 	};
@@ -406,7 +407,7 @@ static void usage(void)
 	puts("Usage: adversary [--frames N] [--seed S] [--theme T] [--round K] [--stop]\n"
 	     "  --frames N  at least N frames in all (default 50000)\n"
 	     "  --seed S    of all random choices (default: random, and printed)\n"
-	     "  --theme T   only rounds of one theme: field amp slew power rate foci lease burst heat\n"
+	     "  --theme T   only rounds of one theme: field amp slew power rate foci lease burst heat time\n"
 	     "  --round K   only round K of those that the seed gives\n"
 	     "  --stop      after the first round with something outside");
 }

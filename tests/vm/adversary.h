@@ -8,8 +8,11 @@
  *  adversary.c		rounds: plan, start and stop the others, add up, TAP
  *  adversary_plan.c	themes: which array, which limits, which attacks
  *  adversary_frames.c	how an attacking frame is made
- *  adversary_hands.c	processes: submitters, keeper, meddler
+ *  adversary_submit.c	processes that attack
+ *  adversary_hands.c	processes that change what is allowed: keeper, meddler
  *  adversary_judge.c	the judge: emissions against all that was written down
+ *  adversary_envelope.c	his: the envelope of a moment
+ *  adversary_past.c	his: what adds up over time
  */
 #ifndef ADVERSARY_H
 #define ADVERSARY_H
@@ -41,6 +44,7 @@ enum theme {
 	THEME_LEASE,	/* short leases */
 	THEME_BURST,	/* a low REJECT_BURST */
 	THEME_HEAT,	/* derating */
+	THEME_TIME,	/* emission time, rest, dose */
 	THEMES
 };
 
@@ -194,6 +198,10 @@ struct share {
 	struct holdfast_status status;	/* at the end */
 	struct verdict verdict;
 };
+
+void sleep_us(unsigned int us);
+bool stopping(const struct share *sh);
+bool limit_is_floor(unsigned int l);	/* of those that are tightened here */
 
 /* A free place in a log, or the end of the test. */
 unsigned int log_take(unsigned int *count, unsigned int room, const char *what);

@@ -424,7 +424,7 @@ void aim_frame(struct aim *a, struct holdfast_frame *f)
 	f->cookie = a->tag;
 	if (rng_chance(a->rng, 40))
 		f->flags |= HOLDFAST_FRAME_ATTENUATE;
-	if (rng_chance(a->rng, r->theme == THEME_RATE ? 20 : 5))
+	if (rng_chance(a->rng, r->theme == THEME_RATE ? 20 : 50))
 		f->flags |= HOLDFAST_FRAME_WAIT;
 }
 

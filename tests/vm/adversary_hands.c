@@ -1,25 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The processes around an array in a round of the adversary: submitters that
- * attack, the keeper that makes and revokes leases until it is killed, and the
- * meddler that tightens and silences. Each writes down what it did, with the
- * time before the call and the time after its return. None of them judges.
+ * Who changes what may be emitted in a round of the adversary: the keeper that
+ * makes and revokes leases until it is killed, and the meddler that tightens and
+ * silences. Each writes down what it did, with the time before the call and the
+ * time after its return. Neither judges.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "adversary.h"
 
-#define HELD		3	/* leases of one submitter */
-#define BATCH		48
 #define BEAT_MS		20
 
 unsigned int log_take(unsigned int *count, unsigned int room, const char *what)
@@ -31,266 +26,16 @@ unsigned int log_take(unsigned int *count, unsigned int room, const char *what)
 	return i;
 }
 
-static void sleep_us(unsigned int us)
+void sleep_us(unsigned int us)
 {
 	struct timespec t = { us / 1000000, (long)(us % 1000000) * 1000 };
 
 	nanosleep(&t, NULL);
 }
 
-static bool stopping(const struct share *sh)
+bool stopping(const struct share *sh)
 {
 	return __atomic_load_n(&sh->stop, __ATOMIC_ACQUIRE);
-}
-
-/* --------------------------------------------------------------- submitter */
-
-struct submitter {
-	struct share *sh;
-	struct tape *tape;
-	struct rng rng;
-	struct aim aim;
-	unsigned int self;
-	int sock;
-	size_t room;		/* bytes of the tape */
-	unsigned int held;
-	int fd[HELD];
-	__u32 lease[HELD];	/* index in the log */
-};
-
-/* Frames built and not yet submitted: entries from @first on, @n of them. */
-struct batch {
-	unsigned int first, n;
-	size_t bytes;		/* to submit; the last frame may be cut short */
-};
-
-static void leases_receive(struct submitter *s)
-{
-	__u64 index;
-	int fd;
-
-	while ((fd = scene_recv_fd(s->sock, &index, false)) >= 0) {
-		if (s->held == HELD) {
-			close(s->fd[0]);
-			s->fd[0] = s->fd[--s->held];
-			s->lease[0] = s->lease[s->held];
-		}
-		s->fd[s->held] = fd;
-		s->lease[s->held++] = (__u32)index;
-	}
-}
-
-static void lease_forget(struct submitter *s, unsigned int i)
-{
-	close(s->fd[i]);
-	s->fd[i] = s->fd[--s->held];
-	s->lease[i] = s->lease[s->held];
-}
-
-static enum attack attack_pick(struct submitter *s)
-{
-	const unsigned int *weight = s->sh->round.weight;
-	unsigned int sum = 0, i, at;
-
-	for (i = 0; i < ATTACKS; i++)
-		sum += weight[i];
-	at = rng_below(&s->rng, sum);
-	for (i = 0; at >= weight[i]; i++)
-		at -= weight[i];
-	return (enum attack)i;
-}
-
-static void batch_build(struct submitter *s, struct batch *b, unsigned int lease, unsigned int n)
-{
-	struct tape *t = s->tape;
-	unsigned int i;
-
-	t->used = (t->used + 7) & ~(size_t)7;
-	*b = (struct batch){ .first = t->entries };
-	s->aim.own = &s->sh->lease[s->lease[lease]];
-	for (i = 0; i < n; i++) {
-		struct entry *e = &t->entry[t->entries];
-		struct holdfast_frame *f = (void *)(t->bytes + t->used);
-		enum attack attack = attack_pick(s);
-		size_t bytes;
-
-		s->aim.attack = attack == ATTACK_MALFORMED ? ATTACK_FLAT : attack;
-		s->aim.tag = s->self << 24 | t->entries;
-		aim_frame(&s->aim, f);
-		bytes = f->size;
-		*e = (struct entry){ .at = t->used, .lease = s->lease[lease], .attack = attack };
-		t->used += bytes;
-		if (attack == ATTACK_MALFORMED)
-			b->bytes += aim_spoil(&s->aim, f);
-		else
-			b->bytes += bytes;
-		t->entries++;
-		b->n++;
-		/* the driver cannot find what follows a malformed frame */
-		if (attack == ATTACK_MALFORMED)
-			break;
-	}
-}
-
-/* Takes back what the driver did not get to. */
-static void batch_settle(struct submitter *s, struct batch *b, unsigned int tried, __u64 before)
-{
-	struct tape *t = s->tape;
-	__u64 after = scene_now_ns();
-	unsigned int i, accepted = 0;
-
-	for (i = 0; i < tried; i++) {
-		struct entry *e = &t->entry[b->first + i];
-
-		e->before = before;
-		e->after = after;
-		e->done = true;
-		accepted += !e->error;
-	}
-	if (tried < b->n) {
-		t->used = t->entry[b->first + tried].at;
-		t->entries = b->first + tried;
-	}
-	__atomic_add_fetch(&s->sh->backlog, accepted, __ATOMIC_ACQ_REL);
-}
-
-static void entry_result(struct entry *e, const struct holdfast_frame_result *res)
-{
-	e->verdict = res->verdict;
-	e->error = res->error;
-	e->limit = res->reason.limit;
-}
-
-/* HOLDFAST_IOC_SUBMIT; the error that ended it, or 0. */
-static int batch_submit(struct submitter *s, struct batch *b, int fd)
-{
-	struct holdfast_frame_result res[BATCH] = {};
-	struct tape *t = s->tape;
-	struct holdfast_submit sub = {
-		.size = sizeof(sub),
-		.frames = (uintptr_t)(t->bytes + t->entry[b->first].at),
-		.bytes = b->bytes,
-		.results = (uintptr_t)res,
-		.count = b->n,
-	};
-	__u64 before = scene_now_ns();
-	int ret = scene_ioctl(fd, HOLDFAST_IOC_SUBMIT, &sub);
-	unsigned int i, n = ret < 0 ? 0 : sub.count;
-
-	for (i = 0; i < n; i++)
-		entry_result(&t->entry[b->first + i], &res[i]);
-	batch_settle(s, b, n, before);
-	return n ? (int)res[n - 1].error : -ret;
-}
-
-/* The frame that ended a write(2), and why. */
-static void write_refused(struct submitter *s, struct entry *e, int fd, int error)
-{
-	struct holdfast_frame_result res;
-
-	e->verdict = HOLDFAST_VERDICT_REJECT;
-	e->error = (__u32)error;
-	e->limit = HOLDFAST_LIM_NONE;
-	if (scene_ioctl(fd, HOLDFAST_IOC_LAST_VERDICT, &res) || res.verdict != e->verdict)
-		return;
-	entry_result(e, &res);
-	if (!error)
-		return;
-	if (res.error != (__u32)error && error != EAGAIN)
-		scene_die("submitter %u: write says %d, the last verdict %u", s->self, error,
-			  res.error);
-}
-
-/* write(2) or, cut into pieces anywhere, writev(2). */
-static int batch_write(struct submitter *s, struct batch *b, int fd, bool pieces)
-{
-	struct tape *t = s->tape;
-	unsigned char *from = t->bytes + t->entry[b->first].at;
-	size_t cut = pieces ? rng_below(&s->rng, (__u32)b->bytes) : 0;
-	struct iovec iov[2] = { { from, cut }, { from + cut, b->bytes - cut } };
-	__u64 before = scene_now_ns();
-	ssize_t n = pieces ? writev(fd, iov, 2) : write(fd, from, b->bytes);
-	int error = n < 0 ? errno : 0;
-	unsigned int i, tried = 0;
-
-	for (i = 0; i < b->n && n > 0; i++) {
-		struct holdfast_frame *f = (void *)(t->bytes + t->entry[b->first + i].at);
-
-		if ((size_t)n < f->size)
-			scene_die("submitter %u: half a frame was written", s->self);
-		n -= f->size;
-		tried++;
-	}
-	if (tried < b->n) {
-		write_refused(s, &t->entry[b->first + tried], fd, error);
-		error = (int)t->entry[b->first + tried].error;
-		tried++;
-	}
-	batch_settle(s, b, tried, before);
-	return error;
-}
-
-static void submitter_shot(struct submitter *s)
-{
-	unsigned int lease = rng_below(&s->rng, s->held), kind = rng_below(&s->rng, 100);
-	struct batch b;
-	int error;
-
-	batch_build(s, &b, lease, kind < 35 ? 1 : 1 + rng_below(&s->rng, kind < 60 ? 8 : BATCH));
-	if (kind < 60)
-		error = batch_write(s, &b, s->fd[lease], kind >= 45);
-	else
-		error = batch_submit(s, &b, s->fd[lease]);
-	switch (error) {
-	case EKEYREVOKED:
-	case EKEYEXPIRED:
-		lease_forget(s, lease);
-		break;
-	case ENOTCONN:
-	case ESHUTDOWN:
-		sleep_us(1000);
-		break;
-	}
-}
-
-/* So that the judge, who shares the machine, keeps up with the ledger. */
-static bool judge_lags(const struct share *sh)
-{
-	return __atomic_load_n(&sh->backlog, __ATOMIC_ACQUIRE) > 1500;
-}
-
-void submitter_run(struct share *sh, unsigned int self, int sock)
-{
-	struct submitter s = {
-		.sh = sh, .tape = &sh->tape[self], .self = self, .sock = sock,
-		.rng = { sh->round.seed + self + 1 },
-	};
-	size_t most = scene_frame_bytes(sh->round.channels, HOLDFAST_MAX_FOCI);
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	s.aim.sh = sh;
-	s.aim.rng = &s.rng;
-	s.room = most * (sh->round.quota + BATCH + 1);
-	while (!stopping(sh) && s.tape->entries < sh->round.quota &&
-	       s.tape->used + BATCH * (most + 8) < s.room) {
-		leases_receive(&s);
-		if (!s.held || judge_lags(sh)) {
-			sleep_us(500);
-			continue;
-		}
-		submitter_shot(&s);
-		if (sh->round.pace_us)
-			sleep_us(sh->round.pace_us);
-		if (rng_below(&s.rng, 400) == 0)
-			sleep_us(rng_below(&s.rng, 30000));
-		while (__atomic_load_n(&sh->pause, __ATOMIC_ACQUIRE) && !stopping(sh))
-			sleep_us(2000);
-	}
-	__atomic_add_fetch(&sh->finished, 1, __ATOMIC_ACQ_REL);
-	/* what is held goes on being held: its file stays open */
-	while (!stopping(sh))
-		sleep_us(2000);
-	_exit(0);
 }
 
 /* ------------------------------------------------------------------ keeper */
@@ -307,20 +52,14 @@ struct keeper {
 	int lease_fd[HOLDFAST_MAX_LEASES];
 };
 
-static bool is_floor(unsigned int l)
-{
-	return l == HOLDFAST_LIM_FRAME_INTERVAL || l == HOLDFAST_LIM_BOX_MIN_X ||
-	       l == HOLDFAST_LIM_BOX_MIN_Y || l == HOLDFAST_LIM_BOX_MIN_Z;
-}
-
 /* A value for the lease's own envelope, now and then a looser one, which must not count. */
 static __s64 lease_value(struct keeper *k, unsigned int l)
 {
 	double now = (double)k->sh->now[l];
 
 	if (l >= HOLDFAST_LIM_BOX_MIN_X && l <= HOLDFAST_LIM_BOX_MAX_Z)
-		return (__s64)(now + (is_floor(l) ? 1 : -1) * rng_between(&k->rng, -5000, 20000));
-	if (is_floor(l))
+		return (__s64)(now + (limit_is_floor(l) ? 1 : -1) * rng_between(&k->rng, -5000, 20000));
+	if (limit_is_floor(l))
 		return (__s64)(now * rng_between(&k->rng, 0.5, 2));
 	now *= rng_between(&k->rng, 0.6, 1.1);
 	return l == HOLDFAST_LIM_AMP_CAP && now > 65535 ? 65535 : (__s64)now;
@@ -399,14 +138,27 @@ static void keeper_revoke(struct keeper *k, unsigned int i)
 
 	log->revoke_before = scene_now_ns();
 	ret = scene_revoke(k->fd, k->epoch, log->id);
-	/* gone by itself: expired, or no room for its fence */
-	if (ret == 0 || ret == -ENOENT)
+	if (!ret)
 		log->revoke_after = scene_now_ns();
-	else
+	else if (ret != -ENOENT)	/* gone by itself: expired, or no room for its fence */
 		scene_die("keeper: revoke: %s", strerror(-ret));
 	close(k->lease_fd[i]);
 	k->lease[i] = k->lease[--k->mine];
 	k->lease_fd[i] = k->lease_fd[k->mine];
+}
+
+/* Makes room for new leases where old ones have run out. */
+static void keeper_sweep(struct keeper *k)
+{
+	unsigned int i;
+
+	for (i = k->mine; i-- > 0;) {
+		const struct lease_log *log = &k->sh->lease[k->lease[i]];
+
+		if (log->duration_ms &&
+		    scene_now_ns() > log->after + log->duration_ms * SCENE_MS)
+			keeper_revoke(k, i);
+	}
 }
 
 /* A trip: written down, reset, and on with it. */
@@ -469,6 +221,7 @@ static void keeper_turn(struct keeper *k)
 		keeper_arm(k);
 		break;
 	}
+	keeper_sweep(k);
 	if (k->mine && (k->mine > 2 * SUBMITTERS || rng_chance(&k->rng, r->lease_ms ? 12 : 3)))
 		keeper_revoke(k, rng_below(&k->rng, k->mine));
 	else if (k->mine < SUBMITTERS || rng_chance(&k->rng, r->lease_ms ? 15 : 4))

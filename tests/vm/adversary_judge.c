@@ -12,8 +12,8 @@
  *    tick that was measured, because a governor can only act when it runs;
  *  - a bus: what its hardware says that it needs to fall silent;
  *  - the first moment of a frame: START_NS after its lease's end;
- *  - averages: the change within JITTER_NS, because the governor and the ledger
- *    stamp the same event at slightly different times.
+ *  - averages, dose, emission time: what adversary_past.c says, because the
+ *    governor and the ledger stamp the same event at slightly different times.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,51 +26,15 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "adversary.h"
+#include "adversary_judge.h"
 
-#define EPS		1e-9
-#define JITTER_NS	(5 * SCENE_MS)
 #define START_NS	SCENE_MS	/* from the look at the lease's clock to the output */
 #define HEAT_NS		(300 * SCENE_MS)	/* sample clock, sensor thread, tick; generously */
 #define HEAT_NOISE_MC	300
 
-/* The site's part of the envelope after the first n tightenings. */
-struct site {
-	__u64 asked, since;	/* time before and after the call */
-	__s64 limit[HOLDFAST_LIM_COUNT];
-	__u64 mask[HOLDFAST_MAX_CHANNELS / 64];
-	__u32 nfence;
-	struct fence fence[HOLDFAST_MAX_FENCE];
-};
-
-struct judge {
-	struct share *sh;
-	const struct round *r;
-	const struct physics *p;
-	struct ledger ledger;
-	struct emissions es;
-	struct site *site;	/* [sites], by time */
-	unsigned int sites;
-	__u64 late_ns;		/* greatest lateness of a tick */
-	__u64 off_ns;		/* what the hardware may need to fall silent */
-	/* models, at the end of the emission before */
-	double power_avg, array_rise;
-	double chan_rise[HOLDFAST_MAX_CHANNELS];
-	__u64 model_ns;
-	/* the emission at hand */
-	const struct emission *e;
-	const struct emission *prev;	/* the one before, or NULL */
-	const struct entry *entry;
-	const struct holdfast_frame *frame;
-	const struct lease_log *lease;
-	const struct site *at_begin, *at_end;
-	bool bad;
-};
-
 /* ------------------------------------------------------------------ findings */
 
-__attribute__((format(printf, 3, 4)))
-static void outside(struct judge *j, const char *what, const char *fmt, ...)
+void outside(struct judge *j, const char *what, const char *fmt, ...)
 {
 	struct verdict *v = &j->sh->verdict;
 	char text[TEXT];
@@ -85,92 +49,6 @@ static void outside(struct judge *j, const char *what, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	snprintf(v->text[v->texts++], TEXT, "%s: %.160s", what, text);
-}
-
-/* ------------------------------------------------------------ the envelope */
-
-static void site_fence(struct site *s, const struct fence *f)
-{
-	__u32 i;
-
-	for (i = 0; i < s->nfence && s->fence[i].place != f->place; i++)
-		;
-	if (i == s->nfence)
-		s->fence[s->nfence++] = *f;
-	else if (f->limit_mpa < s->fence[i].limit_mpa)
-		s->fence[i] = *f;
-}
-
-static void sites_make(struct judge *j)
-{
-	const struct share *sh = j->sh;
-	struct site *s;
-	unsigned int i, k;
-
-	j->site = calloc(sh->tights + 1, sizeof(*j->site));
-	if (!j->site)
-		scene_die("judge: no memory");
-	memcpy(j->site[0].limit, j->r->limit, sizeof(j->site[0].limit));
-	memset(j->site[0].mask, 0xff, sizeof(j->site[0].mask));
-	j->sites = 1;
-	for (i = 0; i < sh->tights; i++) {
-		const struct tight *t = &sh->tight[i];
-
-		if (!t->after)
-			continue;
-		s = &j->site[j->sites];
-		*s = s[-1];
-		s->asked = t->before;
-		s->since = t->after;
-		if (t->limit != HOLDFAST_LIM_NONE)
-			s->limit[t->limit] = t->value;
-		if (t->masked)
-			for (k = 0; k < HOLDFAST_MAX_CHANNELS / 64; k++)
-				s->mask[k] &= t->mask[k];
-		for (k = 0; k < t->nfence; k++)
-			site_fence(s, &t->fence[k]);
-		j->sites++;
-	}
-}
-
-/* The last state that was in force before @ns for certain. */
-static const struct site *site_before(const struct judge *j, __u64 ns)
-{
-	unsigned int lo = 0, hi = j->sites;
-
-	while (hi - lo > 1) {
-		unsigned int mid = (lo + hi) / 2;
-
-		if (j->site[mid].since < ns)
-			lo = mid;
-		else
-			hi = mid;
-	}
-	return &j->site[lo];
-}
-
-static bool is_floor(unsigned int l)
-{
-	return l == HOLDFAST_LIM_FRAME_INTERVAL || l == HOLDFAST_LIM_BOX_MIN_X ||
-	       l == HOLDFAST_LIM_BOX_MIN_Y || l == HOLDFAST_LIM_BOX_MIN_Z;
-}
-
-/* The tighter of the site's and the lease's. */
-static double limit_of(const struct judge *j, const struct site *s, enum holdfast_limit l)
-{
-	__s64 v = s->limit[l];
-
-	if (j->lease->set >> l & 1) {
-		__s64 own = j->lease->limit[l];
-
-		v = is_floor(l) ? (own > v ? own : v) : (own < v ? own : v);
-	}
-	return (double)v;
-}
-
-static double limit_now(const struct judge *j, enum holdfast_limit l)
-{
-	return limit_of(j, j->at_end, l);
 }
 
 /* --------------------------------------------------------- whose frame it is */
@@ -296,6 +174,15 @@ static void judge_amplitude(struct judge *j)
 	}
 }
 
+static void judge_power(struct judge *j)
+{
+	double power = physics_power_uw(j->p, j->e->level);
+	double limit = limit_now(j, HOLDFAST_LIM_POWER_INST);
+
+	if (power > limit * (1 + EPS))
+		outside(j, "power_inst", "%.0f uW, limit %.0f", power, limit);
+}
+
 static void judge_fence_point(struct judge *j, const struct fence *f)
 {
 	double common = limit_now(j, HOLDFAST_LIM_FENCE_PRESSURE) * 1e-3, own = f->limit_mpa * 1e-3;
@@ -387,8 +274,7 @@ static void judge_change(struct judge *j)
 	}
 }
 
-/* A time by which the governor, which only runs at its ticks, must have acted. */
-static __u64 ticks_after(const struct judge *j, __u64 ns)
+__u64 ticks_after(const struct judge *j, __u64 ns)
 {
 	return ns + 2 * SCENE_TICK_NS + j->late_ns + j->off_ns;
 }
@@ -431,76 +317,6 @@ static void judge_lease(struct judge *j)
 	if (gone && j->e->end_ns > gone + j->off_ns)
 		outside(j, "keeper gone", "lease %llu emits %lld us after its keeper was gone",
 			(unsigned long long)l->id, (long long)(j->e->end_ns - gone) / 1000);
-}
-
-/* -------------------------------------------------------------------- models */
-
-static double lag(double y, double target, double dt_ns, __u64 tau_ms)
-{
-	return target + (y - target) * exp(-dt_ns / ((double)tau_ms * 1e6));
-}
-
-/*
- * What the value may be above its limit: the governor's clock and the ledger's
- * stamps may differ by JITTER_NS about when a power set in.
- */
-static double model_slack(double most, __u64 tau_ms, double late_ns)
-{
-	return most * ((double)JITTER_NS + late_ns) / ((double)tau_ms * 1e6);
-}
-
-static double chan_target(const struct judge *j, __u16 level)
-{
-	double a = (double)level / j->p->amp_levels;
-
-	return level ? (j->p->p_drive_uw + j->p->p_acoustic_uw * a * a) * 1e-6 *
-		       (double)j->r->rth_chan : 0;
-}
-
-/* All models from their last time on to @ns, with the emission at hand, or none. */
-static void models_advance(struct judge *j, __u64 ns, const __u16 *level)
-{
-	double power = level ? physics_power_uw(j->p, level) : 0;
-	double dt = ns > j->model_ns ? (double)(ns - j->model_ns) : 0;
-	double keep = exp(-dt / ((double)j->r->tau_chan_ms * 1e6));
-	__u32 i;
-
-	j->power_avg = lag(j->power_avg, power, dt, j->r->tau_power_ms);
-	j->array_rise = lag(j->array_rise, power * 1e-6 * (double)j->r->rth_array, dt,
-			    j->r->tau_array_ms);
-	for (i = 0; i < j->r->channels; i++) {
-		double target = level ? chan_target(j, level[i]) : 0;
-
-		j->chan_rise[i] = target + (j->chan_rise[i] - target) * keep;
-	}
-	j->model_ns = ns;
-}
-
-static void judge_models(struct judge *j)
-{
-	double inst = limit_now(j, HOLDFAST_LIM_POWER_INST), avg = limit_now(j, HOLDFAST_LIM_POWER_AVG);
-	double chan = limit_now(j, HOLDFAST_LIM_CHAN_RISE), array = limit_now(j, HOLDFAST_LIM_ARRAY_RISE);
-	double power = physics_power_uw(j->p, j->e->level), late = (double)j->late_ns;
-	__u64 hold = j->e->begin_ns + (__u64)limit_now(j, HOLDFAST_LIM_HOLD) * SCENE_MS;
-	double full = j->r->channels * (j->p->p_drive_uw + j->p->p_acoustic_uw);
-	__u32 i;
-
-	if (power > inst * (1 + EPS))
-		outside(j, "power_inst", "%.0f uW, limit %.0f", power, inst);
-	models_advance(j, j->e->begin_ns, NULL);
-	/* what happens beyond HOLD is judged as such */
-	models_advance(j, j->e->end_ns < hold ? j->e->end_ns : hold, j->e->level);
-	if (j->power_avg > avg * (1 + EPS) + model_slack(full, j->r->tau_power_ms, late))
-		outside(j, "power_avg", "%.0f uW, limit %.0f", j->power_avg, avg);
-	if (j->array_rise > array * (1 + EPS) +
-			    model_slack(full * 1e-6 * (double)j->r->rth_array, j->r->tau_array_ms, late))
-		outside(j, "array_rise", "%.1f mK, limit %.0f", j->array_rise, array);
-	for (i = 0; i < j->r->channels && !j->bad; i++)
-		if (j->e->level[i] && j->chan_rise[i] > chan * (1 + EPS) +
-		    model_slack(chan_target(j, (__u16)j->p->amp_levels), j->r->tau_chan_ms, late))
-			outside(j, "chan_rise", "channel %u %.1f mK, limit %.0f", i, j->chan_rise[i],
-				chan);
-	models_advance(j, j->e->end_ns, j->e->level);
 }
 
 /* -------------------------------------------------------------------- quiet */
@@ -575,7 +391,8 @@ static void judge_emission(struct judge *j, size_t i)
 	judge_change(j);
 	judge_hold(j);
 	judge_lease(j);
-	judge_models(j);
+	judge_power(j);
+	judge_past(j);
 }
 
 /* Did the frame ask for sound from a channel that was never masked? */

@@ -9,7 +9,7 @@
 #include "adversary.h"
 
 const char *const theme_names[THEMES] = {
-	"field", "amp", "slew", "power", "rate", "foci", "lease", "burst", "heat",
+	"field", "amp", "slew", "power", "rate", "foci", "lease", "burst", "heat", "time",
 };
 
 const char *const attack_names[ATTACKS] = {
@@ -66,6 +66,7 @@ static void limits_begin(struct round *r)
 		{ HOLDFAST_LIM_CURRENT, 1000000 },
 		{ HOLDFAST_LIM_FOCAL_PRESSURE, 4000000000LL },
 		{ HOLDFAST_LIM_FENCE_PRESSURE, 4000000000LL },
+		{ HOLDFAST_LIM_DOSE, 1000000000000000LL },
 		{ HOLDFAST_LIM_BOX_MIN_X, -200000 },
 		{ HOLDFAST_LIM_BOX_MIN_Y, -200000 },
 		{ HOLDFAST_LIM_BOX_MIN_Z, -200000 },
@@ -183,6 +184,13 @@ static void theme_limits(struct round *r, struct rng *rng)
 		r->fences = false;
 		r->pace_us = 4000;
 		attacks(r, (unsigned int[]){ 40, 0, 0, 0, 0, 0, 0, 40, 0, 2, 4, 12, 0 });
+		break;
+	case THEME_TIME:
+		set(r, HOLDFAST_LIM_EMIT_MAX, 60);
+		set(r, HOLDFAST_LIM_EMIT_REST, 40);
+		set(r, HOLDFAST_LIM_DOSE, 40000);
+		r->pace_us = 1000;
+		attacks(r, (unsigned int[]){ 20, 0, 0, 0, 25, 15, 0, 25, 0, 2, 0, 10, 0 });
 		break;
 	case THEMES:
 		break;

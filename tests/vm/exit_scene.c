@@ -114,6 +114,8 @@ static void check_latched(int fd, enum holdfast_cause cause)
 static void take(const char *path, int fd)
 {
 	if (!strcmp(path, "reboot") || !strcmp(path, "poweroff")) {
+		/* The kernel then says when it comes to each driver's own shutdown. */
+		put("/sys/module/kernel/parameters/initcall_debug", "1");
 		mark();
 		reboot(*path == 'r' ? RB_AUTOBOOT : RB_POWER_OFF);
 		outlived();

@@ -42,7 +42,8 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
 # What the console says: "on" and "off" in their order with ms since the trigger, and how it ends.
-# Fields: outputs were on before the trigger | last change | ms from the trigger to it
+# Fields: outputs were on before the trigger | last change | ms from the trigger to it | was the
+# hardware driver's own shutdown called before that (which would hide a governor that does nothing)
 judge() {
 	tr -d '\r' < "$log" | awk '
 		/exit_scene: trigger t=/ { sub(/.*t=/, ""); trigger = $1; next }
@@ -50,9 +51,11 @@ judge() {
 			last = / ON / ? "ON" : "OFF"
 			t = $0; sub(/.*t=/, "", t); sub(/ .*/, "", t)
 			if (!trigger) before = last
+			late = shut
 		}
-		END { printf "%s %s %.1f\n", before ? before : "never", last ? last : "never",
-			trigger ? (t - trigger) / 1e6 : -1 }'
+		/holdfast_sim.*: shutdown$/ { shut = 1 }
+		END { printf "%s %s %.1f %s\n", before ? before : "never", last ? last : "never",
+			trigger ? (t - trigger) / 1e6 : -1, late ? "late" : "first" }'
 }
 
 count=0 failures=0
@@ -63,16 +66,17 @@ result() { # ok? text
 }
 
 try() { # kernel kind path status bound sign
-	local kernel=$1 kind=$2 path=$3 want=$4 bound=$5 sign=$6 status out before last ms why=''
+	local kernel=$1 kind=$2 path=$3 want=$4 bound=$5 sign=$6 status out before last ms order why=''
 	: > "$log"
 	out=$(scripts/vm --kernel "$kernel" --timeout 120 --append "loglevel=7 suspend.pm_test_delay=1" --serial-log "$log" -- \
 		build/tests/vm/exit_scene "$kind" "$path" 2>&1)
 	status=$?
-	read -r before last ms < <(judge)
+	read -r before last ms order < <(judge)
 	[[ $status == "$want" ]] || why+=" status $status, not $want;"
 	grep -q "$sign" "$log" || why+=" the console does not say '$sign';"
 	[[ $before == ON ]] || why+=" outputs before the trigger: $before;"
 	[[ $last == OFF ]] || why+=" outputs at the end: $last;"
+	[[ $order == first ]] || why+=" only by the driver's shutdown;"
 	awk -v ms="$ms" -v bound="$bound" 'BEGIN { exit !(ms >= 0 && ms <= bound) }' ||
 		why+=" not silent within the bound;"
 	result "$([[ $why ]] && echo 'not ok' || echo ok)" \

@@ -98,9 +98,29 @@ class Hwmon:
             for name in ("temp_crit_celsius", "temp_crit_alarm_celsius", "in_volts", "curr_amps",
                          "fan_rpm", "power_watt", "power_max_watt", "temp_fault"):
                 assert any(k.startswith(f"node_hwmon_{name}{{") for k in m), name
+            self.exporter_shows_faults()
         finally:
             exporter.terminate()
             exporter.wait()
+
+    def exporter_shows_faults(self):
+        """An alarm goes up, and a sensor that is lost, nonsense or stuck has no number."""
+        def value(name):
+            # the exporter scales an alarm like its value: a thousandth of a volt is an alarm
+            found = [v for k, v in self.metrics().items() if k.startswith(f"node_hwmon_{name}{{")]
+            return found[0] if found else None
+        assert value("in_min_alarm_volts") == 0
+        self.write("supply_sag_mv", "4000")
+        wait_for(lambda: value("in_min_alarm_volts"))
+        self.write("supply_sag_mv", "0")
+        wait_for(lambda: value("in_min_alarm_volts") == 0)
+        for sensor, fault, name in (("fan", "lost", "fan_rpm"), ("supply", "nan", "in_volts"),
+                                    ("current", "stuck", "curr_amps")):
+            assert value(name) is not None, name
+            self.write(f"fault_{sensor}", fault)
+            wait_for(lambda name=name: value(name) is None)
+            self.write(f"fault_{sensor}", "none")
+            wait_for(lambda name=name: value(name) is not None)
 
     def test_alarm_of_a_temperature(self):
         before = self.sensors()["board"]
