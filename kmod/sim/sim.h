@@ -51,7 +51,7 @@
 	X(rth_chan_mk_per_w, 0, HF_RTH_CHAN_MAX, 120000) \
 	X(tau_chan_ms, 1, HF_TAU_MAX_MS, 60000) \
 	X(rth_array_mk_per_w, 0, HF_RTH_ARRAY_MAX, 700) \
-	X(tau_array_ms, 1, HF_TAU_MAX_MS, 120000) \
+	X(tau_array_ms, 1, HF_TAU_MAX_MS, 45000) \
 	X(tau_power_ms, 1, HF_TAU_MAX_MS, 10000) \
 	X(derate_floor, 0, HF_Q16_ONE, 16384) \
 	X(sensor_period_ms, 10, 1000, 50) \

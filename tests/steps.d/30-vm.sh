@@ -19,6 +19,8 @@ done
 scenario abi32 6.12
 scenario abi32 6.1
 
+step_tap pause-6.12 tests/vm/pause.sh 6.12
+
 scenario lifetimes uml 200
 scenario lifetimes 6.12 60
 scenario lifetimes 6.1 60

@@ -311,8 +311,7 @@ static void play(const struct options *o, unsigned int number, __u32 quota, stru
 	tap_ok(!sh->verdict.outside && sh->verdict.emissions,
 	       "round %u: %s, %s, %u channels, %u amplitude levels: %llu frames, %u emissions, %u outside",
 	       number, theme_names[r.theme], r.bus ? "bus" : "atomic", r.channels, r.amp_levels,
-	       (unsigned long long)(sums->frames - before.frames), sh->verdict.emissions,
-	       sh->verdict.outside);
+	       sums->frames - before.frames, sh->verdict.emissions, sh->verdict.outside);
 	tap_note("%.1f s, %.1f s of it judging", (double)(scene_now_ns() - begin) * 1e-9,
 		 (double)(scene_now_ns() - played) * 1e-9);
 	for (i = 0; i < sh->verdict.texts; i++)
@@ -345,41 +344,36 @@ static void judge_health(const struct sums *s)
 		if (s->themes >> must[i].theme & 1)
 			tap_ok(s->by_limit[must[i].limit] >= 10, "%s bound %llu frames",
 			       scene_limit_name(must[i].limit),
-			       (unsigned long long)s->by_limit[must[i].limit]);
+			       s->by_limit[must[i].limit]);
 	if (s->themes >> THEME_POWER & 1)
 		tap_ok(s->by_limit[HOLDFAST_LIM_POWER_AVG] + s->by_limit[HOLDFAST_LIM_CHAN_RISE] +
-		       s->by_limit[HOLDFAST_LIM_ARRAY_RISE] >= 10, "averages and heat bound %llu, %llu, %llu frames",
-		       (unsigned long long)s->by_limit[HOLDFAST_LIM_POWER_AVG],
-		       (unsigned long long)s->by_limit[HOLDFAST_LIM_CHAN_RISE],
-		       (unsigned long long)s->by_limit[HOLDFAST_LIM_ARRAY_RISE]);
+		       s->by_limit[HOLDFAST_LIM_ARRAY_RISE] >= 10,
+		       "averages and heat bound %llu, %llu, %llu frames",
+		       s->by_limit[HOLDFAST_LIM_POWER_AVG],
+		       s->by_limit[HOLDFAST_LIM_CHAN_RISE],
+		       s->by_limit[HOLDFAST_LIM_ARRAY_RISE]);
 	for (i = 0; i < HOLDFAST_CAUSE_COUNT; i++) {
 		bool known = false;
 
 		for (k = 0; k < sizeof(expected) / sizeof(expected[0]); k++)
 			known |= expected[k] == i;
 		if (s->trips[i])
-			tap_note("trips by %s: %llu", scene_cause_name(i),
-				 (unsigned long long)s->trips[i]);
+			tap_note("trips by %s: %llu", scene_cause_name(i), s->trips[i]);
 		strange += known ? 0 : s->trips[i];
 	}
 	if (s->themes >> THEME_BURST & 1)
 		tap_ok(s->trips[HOLDFAST_CAUSE_REJECT_BURST], "%llu trips by reject_burst",
-		       (unsigned long long)s->trips[HOLDFAST_CAUSE_REJECT_BURST]);
+		       s->trips[HOLDFAST_CAUSE_REJECT_BURST]);
 	tap_ok(!strange, "no trip that only a hole in the admission explains");
-	tap_ok(s->emissions * 50 > s->frames, "%llu emissions of %llu frames",
-	       (unsigned long long)s->emissions, (unsigned long long)s->frames);
-	tap_ok(s->attenuated * 200 > s->frames, "%llu frames attenuated",
-	       (unsigned long long)s->attenuated);
-	tap_ok(s->refused * 20 > s->frames, "%llu frames refused by a limit",
-	       (unsigned long long)s->refused);
-	tap_ok(s->silent * 5 < s->frames, "%llu frames met a silent or tripped array",
-	       (unsigned long long)s->silent);
-	tap_ok(s->malformed > 0, "%llu malformed frames refused", (unsigned long long)s->malformed);
+	tap_ok(s->emissions * 50 > s->frames, "%llu emissions of %llu frames", s->emissions,
+	       s->frames);
+	tap_ok(s->attenuated * 200 > s->frames, "%llu frames attenuated", s->attenuated);
+	tap_ok(s->refused * 20 > s->frames, "%llu frames refused by a limit", s->refused);
+	tap_ok(s->silent * 5 < s->frames, "%llu frames met a silent or tripped array", s->silent);
+	tap_ok(s->malformed > 0, "%llu malformed frames refused", s->malformed);
 	tap_ok(s->cut && s->kills && s->stalls && s->revokes,
 	       "%llu envelopes tightened (%llu emissions cut off by it), %llu keepers killed, %llu stalled, %llu of %llu leases revoked",
-	       (unsigned long long)s->tights, (unsigned long long)s->cut,
-	       (unsigned long long)s->kills, (unsigned long long)s->stalls,
-	       (unsigned long long)s->revokes, (unsigned long long)s->leases);
+	       s->tights, s->cut, s->kills, s->stalls, s->revokes, s->leases);
 }
 
 static void report(const struct sums *s)
@@ -388,16 +382,14 @@ static void report(const struct sums *s)
 
 	for (i = 0; i < ATTACKS; i++)
 		tap_note("attack %-10s %8llu frames, %8llu emitted", attack_names[i],
-			 (unsigned long long)s->by_attack[i], (unsigned long long)s->emitted_by[i]);
+			 s->by_attack[i], s->emitted_by[i]);
 	for (i = 0; i < HOLDFAST_LIM_COUNT; i++)
 		if (s->by_limit[i])
-			tap_note("limit %-15s bound %llu", scene_limit_name(i),
-				 (unsigned long long)s->by_limit[i]);
+			tap_note("limit %-15s bound %llu", scene_limit_name(i), s->by_limit[i]);
 	tap_note("fence points: %llu pressures within 1 %% of the limit, highest %.9f of it",
-		 (unsigned long long)s->edge, s->max_ratio);
-	tap_note("adversary: %llu frames, %llu emissions judged, %llu outside",
-		 (unsigned long long)s->frames, (unsigned long long)s->emissions,
-		 (unsigned long long)s->outside);
+		 s->edge, s->max_ratio);
+	tap_note("adversary: %llu frames, %llu emissions judged, %llu outside", s->frames,
+		 s->emissions, s->outside);
 }
 
 /* ------------------------------------------------------------------- options */
@@ -407,7 +399,8 @@ static void usage(void)
 	puts("Usage: adversary [--frames N] [--seed S] [--theme T] [--round K] [--stop]\n"
 	     "  --frames N  at least N frames in all (default 50000)\n"
 	     "  --seed S    of all random choices (default: random, and printed)\n"
-	     "  --theme T   only rounds of one theme: field amp slew power rate foci lease burst heat time\n"
+	     "  --theme T   only rounds of one theme: field amp slew power rate foci lease\n"
+	     "              burst heat time\n"
 	     "  --round K   only round K of those that the seed gives\n"
 	     "  --stop      after the first round with something outside");
 }
@@ -486,7 +479,7 @@ int main(int argc, char **argv)
 	__u64 quota;
 
 	options_read(&o, argc, argv);
-	tap_note("seed %llu", (unsigned long long)o.seed);
+	tap_note("seed %llu", o.seed);
 	quota = o.frames / ((o.theme < 0 ? THEMES : 4) * SUBMITTERS);
 	quota = quota < QUOTA_MIN ? QUOTA_MIN : quota > QUOTA_MAX ? QUOTA_MAX : quota;
 	scene_load();

@@ -29,7 +29,7 @@
 #define MAX_HEAT	64
 #define LEASE_FENCE	3
 #define ENTRIES		32768	/* submissions of one submitter in a round */
-#define TAG_CHANNELS	8	/* at the end of the array; never on; their phases say whose frame it is */
+#define TAG_CHANNELS	8	/* at the array's end, never on: their phases name the frame */
 #define TAG_STEPS	16
 #define TEXT		200
 #define TEXTS		8
@@ -54,7 +54,7 @@ enum attack {
 	ATTACK_SLEW_AMP,
 	ATTACK_POWER,
 	ATTACK_FOCUS,		/* on a fence point, as loud as it may just be */
-	ATTACK_TWIN,		/* the null of a twin trap on a fence point: S says no, the field decides */
+	ATTACK_TWIN,		/* a null on a fence point: S says no, the field decides */
 	ATTACK_EDGE,		/* tuned to lie above the limit by a millionth */
 	ATTACK_FLAT,		/* all in phase */
 	ATTACK_FOCI,		/* declared foci outside the box or too strong */
@@ -190,7 +190,7 @@ struct share {
 	struct lease_log lease[MAX_LEASES];
 	struct quiet quiet[MAX_QUIET];
 	struct arm arm[MAX_ARMS];
-	__u64 keeper_gone[MAX_KEEPERS];	/* time at which its file was closed for certain; 0: lives */
+	__u64 keeper_gone[MAX_KEEPERS];	/* when its file was closed for certain; 0: lives */
 	struct heat heat[MAX_HEAT];
 	unsigned int causes[HOLDFAST_CAUSE_COUNT];	/* trips seen */
 	__u64 trip_seen;	/* event of the last one */

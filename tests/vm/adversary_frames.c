@@ -38,10 +38,15 @@ __u32 tag_read(const struct round *r, const __u16 *phase)
 	return tag;
 }
 
+static __s64 site_limit(const struct aim *a, unsigned int l)
+{
+	return __atomic_load_n(&a->sh->now[l], __ATOMIC_RELAXED);
+}
+
 /* The tighter of what the attacker knows of the site and its own lease. */
 static double limit_known(const struct aim *a, enum holdfast_limit l)
 {
-	__s64 v = __atomic_load_n(&a->sh->now[l], __ATOMIC_RELAXED);
+	__s64 v = site_limit(a, l);
 
 	if (a->own->set >> l & 1 && a->own->limit[l] < v)
 		v = a->own->limit[l];
@@ -286,9 +291,9 @@ static void make_masked(struct aim *a)
 
 	phases_random(a);
 	for (i = 0; i < usable(a); i++) {
-		bool masked = !(__atomic_load_n(&a->sh->mask[i / 64], __ATOMIC_RELAXED) >> (i % 64) & 1);
+		__u64 mask = __atomic_load_n(&a->sh->mask[i / 64], __ATOMIC_RELAXED);
 
-		a->level[i] = masked || rng_chance(a->rng, 20) ? some_level(a) : 0;
+		a->level[i] = !(mask >> (i % 64) & 1) || rng_chance(a->rng, 20) ? some_level(a) : 0;
 	}
 }
 
@@ -344,8 +349,8 @@ static void make_levels(struct aim *a)
 
 static __s32 box_value(struct aim *a, unsigned int axis, bool outside)
 {
-	__s32 lo = (__s32)__atomic_load_n(&a->sh->now[HOLDFAST_LIM_BOX_MIN_X + axis], __ATOMIC_RELAXED);
-	__s32 hi = (__s32)__atomic_load_n(&a->sh->now[HOLDFAST_LIM_BOX_MAX_X + axis], __ATOMIC_RELAXED);
+	__s32 lo = (__s32)site_limit(a, HOLDFAST_LIM_BOX_MIN_X + axis);
+	__s32 hi = (__s32)site_limit(a, HOLDFAST_LIM_BOX_MAX_X + axis);
 
 	if (outside)
 		return rng_chance(a->rng, 50) ? hi + 1 + (__s32)rng_below(a->rng, 20000) :

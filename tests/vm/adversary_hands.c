@@ -58,7 +58,8 @@ static __s64 lease_value(struct keeper *k, unsigned int l)
 	double now = (double)k->sh->now[l];
 
 	if (l >= HOLDFAST_LIM_BOX_MIN_X && l <= HOLDFAST_LIM_BOX_MAX_Z)
-		return (__s64)(now + (limit_is_floor(l) ? 1 : -1) * rng_between(&k->rng, -5000, 20000));
+		return (__s64)(now + (limit_is_floor(l) ? 1 : -1) *
+				     rng_between(&k->rng, -5000, 20000));
 	if (limit_is_floor(l))
 		return (__s64)(now * rng_between(&k->rng, 0.5, 2));
 	now *= rng_between(&k->rng, 0.6, 1.1);
@@ -268,12 +269,14 @@ static __s64 tighter(struct meddler *m, unsigned int l)
 	case HOLDFAST_LIM_BOX_MIN_Y:
 	case HOLDFAST_LIM_BOX_MIN_Z:
 		next = now + rng_between(&m->rng, 0, 15000);
-		return next > (l == HOLDFAST_LIM_BOX_MIN_Z ? 60000 : -40000) ? (__s64)now : (__s64)next;
+		base = l == HOLDFAST_LIM_BOX_MIN_Z ? 60000 : -40000;
+		return (__s64)(next > base ? now : next);
 	case HOLDFAST_LIM_BOX_MAX_X:
 	case HOLDFAST_LIM_BOX_MAX_Y:
 	case HOLDFAST_LIM_BOX_MAX_Z:
 		next = now - rng_between(&m->rng, 0, 15000);
-		return next < (l == HOLDFAST_LIM_BOX_MAX_Z ? 160000 : 40000) ? (__s64)now : (__s64)next;
+		base = l == HOLDFAST_LIM_BOX_MAX_Z ? 160000 : 40000;
+		return (__s64)(next < base ? now : next);
 	case HOLDFAST_LIM_CHAN_RISE:
 		/* being on at all heats */
 		least = base * 0.5;
@@ -310,7 +313,7 @@ static void meddle_limit(struct meddler *m)
 	t->before = scene_now_ns();
 	ret = scene_site_tighten(m->fd, (enum holdfast_limit)l, value);
 	if (ret)
-		scene_die("meddler: tighten %s %lld: %s", scene_limit_name(l), (long long)value,
+		scene_die("meddler: tighten %s %lld: %s", scene_limit_name(l), value,
 			  strerror(-ret));
 	t->after = scene_now_ns();
 	__atomic_store_n(&m->sh->now[l], value, __ATOMIC_RELEASE);
@@ -411,7 +414,7 @@ static void meddle_heat(struct meddler *m)
 	h = LOG_TAKE(m->sh, heat, MAX_HEAT);
 	h->temp_mc = 46000 + rng_below(&m->rng, 13000);
 	h->before = scene_now_ns();
-	ret = scene_set(&m->sh->sim, "fault_temp0", "set:%lld", (long long)h->temp_mc);
+	ret = scene_set(&m->sh->sim, "fault_temp0", "set:%lld", h->temp_mc);
 	if (ret)
 		scene_die("meddler: temperature: %s", strerror(-ret));
 	h->after = scene_now_ns();

@@ -64,14 +64,17 @@ static bool same_values(struct judge *j)
 		__u16 level = physics_level(j->p, amp[i]);
 
 		if (j->e->phase[i] != physics_phase_step(j->p, phase[i])) {
-			outside(j, "not as submitted", "emission %llu channel %u: phase %u, asked for %u",
-				(unsigned long long)j->e->seq, i, j->e->phase[i], phase[i]);
+			outside(j, "not as submitted",
+				"emission %llu channel %u: phase %u, asked for %u", j->e->seq, i,
+				j->e->phase[i], phase[i]);
 			return false;
 		}
 		/* off is always allowed, for what is masked */
-		if (j->e->level[i] > level || (exact && j->e->level[i] && j->e->level[i] != level)) {
-			outside(j, "not as submitted", "emission %llu channel %u: level %u, asked for %u",
-				(unsigned long long)j->e->seq, i, j->e->level[i], level);
+		if (j->e->level[i] > level ||
+		    (exact && j->e->level[i] && j->e->level[i] != level)) {
+			outside(j, "not as submitted",
+				"emission %llu channel %u: level %u, asked for %u", j->e->seq, i,
+				j->e->level[i], level);
 			return false;
 		}
 	}
@@ -91,8 +94,7 @@ static bool find_frame(struct judge *j)
 	struct entry *entry;
 
 	if (who >= SUBMITTERS || index >= j->sh->tape[who].entries) {
-		outside(j, "not as submitted", "emission %llu: tag %x is nobody's",
-			(unsigned long long)j->e->seq, tag);
+		outside(j, "not as submitted", "emission %llu: tag %x is nobody's", j->e->seq, tag);
 		return false;
 	}
 	entry = &j->sh->tape[who].entry[index];
@@ -101,18 +103,16 @@ static bool find_frame(struct judge *j)
 	j->frame = (const void *)(j->sh->tape[who].bytes + entry->at);
 	j->lease = &j->sh->lease[entry->lease];
 	if (entry->attack == ATTACK_MALFORMED)
-		outside(j, "malformed", "emission %llu: a malformed frame is emitted",
-			(unsigned long long)j->e->seq);
+		outside(j, "malformed", "emission %llu: a malformed frame is emitted", j->e->seq);
 	else if (entry->error && !overtaken(j))
 		outside(j, "refused", "emission %llu: its frame was refused with errno %u (%s)",
-			(unsigned long long)j->e->seq, entry->error, scene_limit_name(entry->limit));
+			j->e->seq, entry->error, scene_limit_name(entry->limit));
 	else if (entry->emitted > 1)
-		outside(j, "twice", "emission %llu: frame %x for the %uth time",
-			(unsigned long long)j->e->seq, tag, entry->emitted);
+		outside(j, "twice", "emission %llu: frame %x for the %uth time", j->e->seq, tag,
+			entry->emitted);
 	else if (j->e->begin_ns < entry->before || j->e->begin_ns > entry->after)
 		outside(j, "not when submitted", "emission %llu at %llu, call %llu to %llu",
-			(unsigned long long)j->e->seq, (unsigned long long)j->e->begin_ns,
-			(unsigned long long)entry->before, (unsigned long long)entry->after);
+			j->e->seq, j->e->begin_ns, entry->before, entry->after);
 	return !j->bad && same_values(j);
 }
 
@@ -127,7 +127,7 @@ static double derating(const struct judge *j, __s64 mc)
 
 	if (share <= 0)
 		return 1;
-	return 1 - (share < 1 ? share : 1) * (1 - 0.25);	/* derate_floor 16384 */
+	return 1 - (share < 1 ? share : 1) * (1 - 0.25); /* derate_floor 16384 */
 }
 
 /* The weakest derating that must have been in force at some time in this emission. */
@@ -163,7 +163,8 @@ static void judge_amplitude(struct judge *j)
 		if (amp > cap * (1 + EPS))
 			outside(j, "amp_cap", "channel %u at %.6f, cap %.6f", i, amp, cap);
 		if (amp > duty * (1 + EPS))
-			outside(j, "drive_duty", "channel %u at %.6f, duty allows %.6f", i, amp, duty);
+			outside(j, "drive_duty", "channel %u at %.6f, duty allows %.6f", i, amp,
+				duty);
 		if (amp > cap * derate * (1 + EPS))
 			outside(j, "derate", "channel %u at %.6f, derated cap %.6f", i, amp,
 				cap * derate);
@@ -223,14 +224,16 @@ static void judge_foci(struct judge *j)
 		for (axis = 0; axis < 3; axis++)
 			if (at[axis] < limit_now(j, HOLDFAST_LIM_BOX_MIN_X + axis) ||
 			    at[axis] > limit_now(j, HOLDFAST_LIM_BOX_MAX_X + axis))
-				outside(j, "box", "focus %u at %d um of axis %u, box %.0f to %.0f", i,
-					at[axis], axis, limit_now(j, HOLDFAST_LIM_BOX_MIN_X + axis),
+				outside(j, "box", "focus %u at %d um of axis %u, box %.0f to %.0f",
+					i, at[axis], axis,
+					limit_now(j, HOLDFAST_LIM_BOX_MIN_X + axis),
 					limit_now(j, HOLDFAST_LIM_BOX_MAX_X + axis));
 		if (limit >= 4e6)
 			continue;
 		pa = physics_pressure_at(j->p, at[0], at[1], at[2], j->e->phase, j->e->level);
 		if (pa > limit * (1 + EPS))
-			outside(j, "focal_pressure", "%.6f Pa at focus %u, limit %.3f", pa, i, limit);
+			outside(j, "focal_pressure", "%.6f Pa at focus %u, limit %.3f", pa, i,
+				limit);
 	}
 }
 
@@ -263,14 +266,15 @@ static void judge_change(struct judge *j)
 		if (!j->e->level[i])
 			continue;
 		if (amp > before + rise * (1 + EPS))
-			outside(j, "slew_amp", "channel %u rises by %.6f in %.0f ns, allowed %.6f", i,
-				amp - before, dt, rise);
+			outside(j, "slew_amp", "channel %u rises by %.6f in %.0f ns, allowed %.6f",
+				i, amp - before, dt, rise);
 		if (!lit || !j->prev->level[i])
 			continue;
 		turned = physics_phase_change(j->p, j->e->phase[i], j->prev->phase[i]);
 		if (turned > turns * (1 + EPS))
-			outside(j, "slew_phase", "channel %u turns by %.6f in %.0f ns, allowed %.6f", i,
-				turned, dt, turns);
+			outside(j, "slew_phase",
+				"channel %u turns by %.6f in %.0f ns, allowed %.6f", i, turned, dt,
+				turns);
 	}
 }
 
@@ -291,8 +295,7 @@ static void judge_hold(struct judge *j)
 			due = s->since;
 		if (j->e->end_ns > ticks_after(j, due))
 			outside(j, "hold", "held for %llu us, allowed %llu",
-				(unsigned long long)(j->e->end_ns - j->e->begin_ns) / 1000,
-				(unsigned long long)hold / 1000);
+				(j->e->end_ns - j->e->begin_ns) / 1000, hold / 1000);
 	}
 }
 
@@ -302,21 +305,18 @@ static void judge_lease(struct judge *j)
 	__u64 gone = j->sh->keeper_gone[l->keeper], expiry;
 
 	if (l->revoke_after && j->e->end_ns > l->revoke_after + j->off_ns)
-		outside(j, "revoke", "lease %llu emits %lld us after its revocation returned",
-			(unsigned long long)l->id,
-			(long long)(j->e->end_ns - l->revoke_after) / 1000);
+		outside(j, "revoke", "lease %llu emits %llu us after its revocation returned",
+			l->id, (j->e->end_ns - l->revoke_after) / 1000);
 	expiry = l->after + l->duration_ms * SCENE_MS;
 	if (l->duration_ms && j->e->begin_ns > expiry + START_NS + j->off_ns)
-		outside(j, "expiry", "lease %llu of %llu ms begins to emit %lld us after its end",
-			(unsigned long long)l->id, (unsigned long long)l->duration_ms,
-			(long long)(j->e->begin_ns - expiry) / 1000);
+		outside(j, "expiry", "lease %llu of %llu ms begins to emit %llu us after its end",
+			l->id, l->duration_ms, (j->e->begin_ns - expiry) / 1000);
 	if (l->duration_ms && j->e->end_ns > ticks_after(j, expiry))
-		outside(j, "expiry", "lease %llu of %llu ms emits %lld us after its creation",
-			(unsigned long long)l->id, (unsigned long long)l->duration_ms,
-			(long long)(j->e->end_ns - l->after) / 1000);
+		outside(j, "expiry", "lease %llu of %llu ms emits %llu us after its creation",
+			l->id, l->duration_ms, (j->e->end_ns - l->after) / 1000);
 	if (gone && j->e->end_ns > gone + j->off_ns)
-		outside(j, "keeper gone", "lease %llu emits %lld us after its keeper was gone",
-			(unsigned long long)l->id, (long long)(j->e->end_ns - gone) / 1000);
+		outside(j, "keeper gone", "lease %llu emits %llu us after its keeper was gone",
+			l->id, (j->e->end_ns - gone) / 1000);
 }
 
 /* -------------------------------------------------------------------- quiet */
@@ -359,9 +359,8 @@ static void judge_quiets(struct judge *j)
 		e = emissions_within(&j->es, from, until);
 		j->bad = false;
 		if (e)
-			outside(j, q->why, "emission %llu is on for %lld us beyond it",
-				(unsigned long long)e->seq,
-				(long long)((e->end_ns < until ? e->end_ns : until) - from) / 1000);
+			outside(j, q->why, "emission %llu is on for %llu us beyond it", e->seq,
+				((e->end_ns < until ? e->end_ns : until) - from) / 1000);
 	}
 }
 
@@ -381,8 +380,7 @@ static void judge_emission(struct judge *j, size_t i)
 	j->sh->verdict.emissions++;
 	next = j->at_end + 1;
 	j->sh->verdict.cut_by_tightening += j->e->end_kind == HOLDFAST_LEDGER_OFF &&
-					    next < j->site + j->sites &&
-					    next->asked < j->e->end_ns;
+					    next < j->site + j->sites && next->asked < j->e->end_ns;
 	if (!find_frame(j))
 		return;
 	judge_amplitude(j);
@@ -426,25 +424,26 @@ static void judge_counts(struct judge *j)
 			refused += e->error == ERANGE;
 			malformed += e->error == EINVAL || e->error == EMSGSIZE;
 			if (e->attack == ATTACK_MALFORMED && !e->error)
-				outside(j, "malformed", "frame %u of submitter %u was accepted", i, s);
+				outside(j, "malformed", "frame %u of submitter %u was accepted", i,
+					s);
 			else if (!e->error && !e->emitted && asks_for_sound(j, t, e))
-				outside(j, "unheard", "frame %u of submitter %u was accepted and is not in the ledger",
+				outside(j, "unheard",
+					"frame %u of submitter %u was accepted and is not in the ledger",
 					i, s);
 		}
 	}
 	if (ok != st->frames_admitted + st->frames_attenuated)
-		outside(j, "counters", "%llu frames accepted, the driver counts %llu",
-			(unsigned long long)ok,
-			(unsigned long long)(st->frames_admitted + st->frames_attenuated));
+		outside(j, "counters", "%llu frames accepted, the driver counts %llu", ok,
+			(st->frames_admitted + st->frames_attenuated));
 	if (refused != st->frames_rejected)
-		outside(j, "counters", "%llu frames refused, the driver counts %llu",
-			(unsigned long long)refused, (unsigned long long)st->frames_rejected);
+		outside(j, "counters", "%llu frames refused, the driver counts %llu", refused,
+			st->frames_rejected);
 	if (malformed != st->frames_malformed)
-		outside(j, "counters", "%llu frames malformed, the driver counts %llu",
-			(unsigned long long)malformed, (unsigned long long)st->frames_malformed);
+		outside(j, "counters", "%llu frames malformed, the driver counts %llu", malformed,
+			st->frames_malformed);
 	if (j->ledger.lost || j->ledger.disorder)
-		outside(j, "ledger", "%llu records lost, %llu out of order",
-			(unsigned long long)j->ledger.lost, (unsigned long long)j->ledger.disorder);
+		outside(j, "ledger", "%llu records lost, %llu out of order", j->ledger.lost,
+			j->ledger.disorder);
 	if (j->es.on)
 		outside(j, "end", "still on at the end of the round");
 }

@@ -55,7 +55,8 @@ static void past_advance(struct judge *j, __u64 ns, const __u16 *level)
 
 static void judge_heat(struct judge *j)
 {
-	double chan = limit_now(j, HOLDFAST_LIM_CHAN_RISE), avg = limit_now(j, HOLDFAST_LIM_POWER_AVG);
+	double chan = limit_now(j, HOLDFAST_LIM_CHAN_RISE);
+	double avg = limit_now(j, HOLDFAST_LIM_POWER_AVG);
 	double array = limit_now(j, HOLDFAST_LIM_ARRAY_RISE);
 	double full = j->r->channels * (j->p->p_drive_uw + j->p->p_acoustic_uw);
 	double rise = full * 1e-6 * (double)j->r->rth_array;
@@ -122,14 +123,14 @@ static void judge_emission_time(struct judge *j)
 
 	if (pause && m->run_ns > most + JITTER_NS && pause < rest)
 		outside(j, "emit_rest", "emits %llu us after its end, %llu to rest",
-			(unsigned long long)pause / 1000, (unsigned long long)rest / 1000);
+			pause / 1000, rest / 1000);
 	if (pause >= rest)
 		m->run_ns = 0;
 	m->run_ns += j->e->end_ns - j->e->begin_ns;
 	m->off_ns = j->e->end_ns;
 	if (m->run_ns > ticks_after(j, most) + JITTER_NS)
 		outside(j, "emit_max", "%llu us of emission, allowed %llu",
-			(unsigned long long)m->run_ns / 1000, (unsigned long long)most / 1000);
+			m->run_ns / 1000, most / 1000);
 }
 
 void judge_past(struct judge *j)

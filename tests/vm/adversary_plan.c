@@ -99,7 +99,7 @@ static void power_limits(struct round *r, struct rng *rng)
 
 	set(r, HOLDFAST_LIM_POWER_INST, (__s64)(full_uw * 0.8));
 	tightens(r, HOLDFAST_LIM_POWER_INST);
-	/* full amplitude on one channel is too hot for the first: not on hardware without another */
+	/* on/off hardware has only full amplitude, too hot for the first */
 	switch (r->amp_levels > 1 ? r->seed % 3 : 1 + r->seed % 2) {
 	case 0:
 		set(r, HOLDFAST_LIM_CHAN_RISE, (__s64)(share * 24000));
@@ -293,7 +293,7 @@ static void number_set(struct scene_array *s, const char *attr, __u64 value)
 {
 	char text[32];
 
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	snprintf(text, sizeof(text), "%llu", value);
 	must_set(s, attr, text);
 }
 
@@ -327,7 +327,7 @@ void round_make(struct share *sh, struct rng *rng)
 		if (!r->limit[i] && i != HOLDFAST_LIM_TRIP_DWELL)
 			continue;
 		snprintf(line, sizeof(line), "%s %lld", scene_limit_name(i),
-			 (long long)r->limit[i]);
+			 r->limit[i]);
 		must_set(s, "limit", line);
 	}
 	ret = scene_live(s, true);

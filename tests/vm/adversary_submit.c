@@ -15,7 +15,7 @@
 
 #define HELD		3	/* leases of one submitter */
 #define BATCH		48
-#define DEAD		700	/* answers in a row, a millisecond apart, that there is no emission any more */
+#define DEAD		700	/* answers in a row, 1 ms apart: nothing will be emitted any more */
 
 struct submitter {
 	struct share *sh;

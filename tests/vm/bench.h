@@ -48,7 +48,8 @@ __attribute__((format(printf, 3, 4), unused)) static bool bench_check(struct ben
 }
 
 /* The result of a call was to be @want: 0 or an errno. */
-__attribute__((unused)) static bool bench_errno(struct bench *b, int ret, int want, const char *what)
+__attribute__((unused)) static bool bench_errno(struct bench *b, int ret, int want,
+						const char *what)
 {
 	return bench_check(b, ret == -want, "%s: %s, expected %s", what,
 			   ret ? strerror(-ret) : "success", want ? strerror(want) : "success");

@@ -675,8 +675,9 @@ static void test_stress(unsigned int rounds)
 	__atomic_store_n(&stress.stop, 1, __ATOMIC_RELEASE);
 	for (i = 0; i < threads; i++)
 		pthread_join(t[i], NULL);
-	tap_ok(!ret && n == rounds && stress.calls > rounds, "removed and made %u times beside %llu calls%s%s",
-	       n, stress.calls, ret ? ": " : "", ret ? strerror(-ret) : "");
+	tap_ok(!ret && n == rounds && stress.calls > rounds,
+	       "removed and made %u times beside %llu calls%s%s", n, stress.calls,
+	       ret ? ": " : "", ret ? strerror(-ret) : "");
 }
 
 /* Nothing has kept a reference: with all arrays gone both modules go, and come back. */

@@ -42,8 +42,8 @@ void physics_free(struct physics *p)
 }
 
 /* 2 J1(x)/x of a piston, towards r of length d. Beyond its first null it means nothing: 1. */
-static double piston(const struct physics *p, const struct holdfast_channel_pos *c, const double r[3],
-		     double d)
+static double piston(const struct physics *p, const struct holdfast_channel_pos *c,
+		     const double r[3], double d)
 {
 	double n[3] = { c->nx_q14, c->ny_q14, c->nz_q14 };
 	double nn = sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]);

@@ -63,7 +63,7 @@ void scene_make(struct scene_array *s, const char *name, const char *const attrs
 int scene_mkdir(struct scene_array *s, const char *name);
 int scene_set(const struct scene_array *s, const char *attr, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-int scene_live(struct scene_array *s, bool live);	/* fills node, index, info and pos (dies there) */
+int scene_live(struct scene_array *s, bool live);	/* fills the rest of @s (dies there) */
 
 /* Reads an attribute, without its last newline. Bytes, or -errno. */
 int scene_get(const struct scene_array *s, const char *attr, char *buf, size_t size);
@@ -135,7 +135,8 @@ int scene_claim(int fd, struct holdfast_keeper *k);
 int scene_beat(int fd, __u64 epoch, __u64 *seq);
 
 /* Opens, claims and begins to beat every @period_ms (0: only when told). (dies) */
-void scene_keeper_start(struct scene_keeper *k, const struct scene_array *s, unsigned int period_ms);
+void scene_keeper_start(struct scene_keeper *k, const struct scene_array *s,
+			unsigned int period_ms);
 /* The beats stop, the file stays open; and go on. */
 void scene_keeper_mute(struct scene_keeper *k, bool mute);
 /* Ends the thread and closes the file. */
@@ -157,7 +158,8 @@ void scene_keeper_spawn(struct scene_keeper_process *p, const struct scene_array
 			unsigned int period_ms);
 /* SIGKILL and wait: when it returns the file is closed. Returns the time before the kill. */
 __u64 scene_keeper_kill(struct scene_keeper_process *p);
-void scene_keeper_freeze(const struct scene_keeper_process *p, bool freeze);	/* SIGSTOP, SIGCONT */
+/* SIGSTOP or SIGCONT */
+void scene_keeper_freeze(const struct scene_keeper_process *p, bool freeze);
 
 /* -------------------------------------------------------------------- leases */
 

@@ -59,7 +59,8 @@ static void *keeper_beats(void *arg)
 	return NULL;
 }
 
-void scene_keeper_start(struct scene_keeper *k, const struct scene_array *s, unsigned int period_ms)
+void scene_keeper_start(struct scene_keeper *k, const struct scene_array *s,
+			unsigned int period_ms)
 {
 	struct holdfast_keeper claim;
 	int ret;
@@ -125,8 +126,8 @@ void scene_keeper_arm(struct scene_keeper *k)
 		ret = keeper_arm(k->fd, k->epoch, 5000, &why);
 	if (ret)
 		scene_die("cannot arm: %s (%s: %lld, allowed %lld)", strerror(-ret),
-			  scene_limit_name(why.limit), (long long)why.measured,
-			  (long long)why.bound);
+			  scene_limit_name(why.limit), why.measured,
+			  why.bound);
 }
 
 /* The life of a keeper process; the lease goes through @sock, or an errno. */
