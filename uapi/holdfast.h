@@ -2,9 +2,9 @@
 /*
  * Holdfast: the contract between the kernel driver and every program.
  *
- * Shared verbatim by kernel and userspace. Only fixed-width types, explicit
- * padding and 64-bit multiples, so that a 32-bit program works on a 64-bit
- * kernel without translation. Never put anything kernel-internal in here.
+ * Shared verbatim by kernel and userspace. Only fixed-width types and explicit
+ * padding, so that a 32-bit program works on a 64-bit kernel without
+ * translation (tests/vm/abi-layout.sh). Never put anything kernel-internal in here.
  *
  * Rules that hold for every structure with a leading @size:
  *  - the caller sets @size to sizeof() of the structure it was compiled with
