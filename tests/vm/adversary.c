@@ -23,6 +23,7 @@
 
 #define QUOTA_MIN	400
 #define QUOTA_MAX	8000
+#define STALLS		2	/* in a round: each costs a keeper's deadline of waiting */
 
 struct options {
 	__u64 seed;
@@ -35,6 +36,7 @@ struct options {
 /* Sums over all rounds. */
 struct sums {
 	__u64 frames, accepted, refused, malformed, attenuated, silent;
+	__u64 rounds, dark;	/* in which nothing was emitted */
 	__u64 emissions, outside, edge, cut, kills, stalls, leases, revokes, tights;
 	__u64 by_limit[HOLDFAST_LIM_COUNT];	/* refused or attenuated */
 	__u64 by_attack[ATTACKS], emitted_by[ATTACKS];
@@ -198,7 +200,7 @@ static void keeper_stall(struct share *sh, struct cast *c)
 static void control(struct share *sh, struct cast *c, struct sums *sums)
 {
 	struct rng rng = { sh->round.seed + 4242 };
-	unsigned int turn;
+	unsigned int turn, stalls = 0;
 
 	for (turn = 0; __atomic_load_n(&sh->finished, __ATOMIC_ACQUIRE) < SUBMITTERS; turn++) {
 		unsigned int what = turn < 3 ? turn * 40 : rng_below(&rng, 100);
@@ -211,11 +213,12 @@ static void control(struct share *sh, struct cast *c, struct sums *sums)
 		} else if (what < 70 && sh->keepers < MAX_KEEPERS - 4) {
 			keeper_kill(sh, c);
 			sums->kills++;
-		} else if (what < 85 && sh->keepers < MAX_KEEPERS - 4) {
+		} else if (what < 85 && stalls < STALLS) {
 			keeper_stall(sh, c);
-			sums->stalls++;
+			stalls++;
 		}
 	}
+	sums->stalls += stalls;
 }
 
 static void cast_stop(struct share *sh, struct cast *c)
@@ -308,7 +311,9 @@ static void play(const struct options *o, unsigned int number, __u32 quota, stru
 	played = scene_now_ns();
 	cast_stop(sh, &c);
 	add_up(sums, sh);
-	tap_ok(!sh->verdict.outside && sh->verdict.emissions,
+	sums->rounds++;
+	sums->dark += !sh->verdict.emissions;
+	tap_ok(!sh->verdict.outside,
 	       "round %u: %s, %s, %u channels, %u amplitude levels: %llu frames, %u emissions, %u outside",
 	       number, theme_names[r.theme], r.bus ? "bus" : "atomic", r.channels, r.amp_levels,
 	       sums->frames - before.frames, sh->verdict.emissions, sh->verdict.outside);
@@ -342,12 +347,12 @@ static void judge_health(const struct sums *s)
 
 	for (i = 0; i < sizeof(must) / sizeof(must[0]); i++)
 		if (s->themes >> must[i].theme & 1)
-			tap_ok(s->by_limit[must[i].limit] >= 10, "%s bound %llu frames",
+			tap_ok(s->by_limit[must[i].limit] >= 5, "%s bound %llu frames",
 			       scene_limit_name(must[i].limit),
 			       s->by_limit[must[i].limit]);
 	if (s->themes >> THEME_POWER & 1)
 		tap_ok(s->by_limit[HOLDFAST_LIM_POWER_AVG] + s->by_limit[HOLDFAST_LIM_CHAN_RISE] +
-		       s->by_limit[HOLDFAST_LIM_ARRAY_RISE] >= 10,
+		       s->by_limit[HOLDFAST_LIM_ARRAY_RISE] >= 5,
 		       "averages and heat bound %llu, %llu, %llu frames",
 		       s->by_limit[HOLDFAST_LIM_POWER_AVG],
 		       s->by_limit[HOLDFAST_LIM_CHAN_RISE],
@@ -365,6 +370,9 @@ static void judge_health(const struct sums *s)
 		tap_ok(s->trips[HOLDFAST_CAUSE_REJECT_BURST], "%llu trips by reject_burst",
 		       s->trips[HOLDFAST_CAUSE_REJECT_BURST]);
 	tap_ok(!strange, "no trip that only a hole in the admission explains");
+	/* Chance may make all that a round tries inadmissible, but not often. */
+	tap_ok(s->dark <= 1 + s->rounds / 10, "%llu of %llu rounds emitted nothing", s->dark,
+	       s->rounds);
 	tap_ok(s->emissions * 50 > s->frames, "%llu emissions of %llu frames", s->emissions,
 	       s->frames);
 	tap_ok(s->attenuated * 200 > s->frames, "%llu frames attenuated", s->attenuated);

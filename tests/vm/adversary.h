@@ -31,6 +31,7 @@
 #define ENTRIES		32768	/* submissions of one submitter in a round */
 #define TAG_CHANNELS	8	/* at the array's end, never on: their phases name the frame */
 #define TAG_STEPS	16
+#define DERATE_FLOOR_Q16 16384	/* of the amplitude cap at TEMP_CRIT */
 #define TEXT		200
 #define TEXTS		8
 
@@ -75,7 +76,7 @@ struct round {
 	enum theme theme;
 	bool bus;
 	__u32 rows, cols, channels;
-	__u32 phase_levels, amp_levels;
+	__u32 phase_levels, amp_levels, aperture_um;
 	__u32 quota;		/* frames per submitter */
 	__u64 tau_power_ms, tau_chan_ms, tau_array_ms;
 	__u64 rth_chan, rth_array;	/* mK/W */

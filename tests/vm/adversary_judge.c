@@ -127,7 +127,7 @@ static double derating(const struct judge *j, __s64 mc)
 
 	if (share <= 0)
 		return 1;
-	return 1 - (share < 1 ? share : 1) * (1 - 0.25); /* derate_floor 16384 */
+	return 1 - (share < 1 ? share : 1) * (1 - DERATE_FLOOR_Q16 / 65536.0);
 }
 
 /* The weakest derating that must have been in force at some time in this emission. */

@@ -8,6 +8,13 @@
 
 #include "adversary.h"
 
+/* The array's constants, whatever its size. */
+#define PITCH_UM	10500
+#define P0_UPAM		8000000
+#define WAVELENGTH_NM	8580000
+#define P_DRIVE_UW	41000
+#define P_ACOUSTIC_UW	159000
+
 const char *const theme_names[THEMES] = {
 	"field", "amp", "slew", "power", "rate", "foci", "lease", "burst", "heat", "time",
 };
@@ -95,14 +102,15 @@ static void attacks(struct round *r, const unsigned int weight[ATTACKS])
 /* One of the averages in each round: they would hide each other. */
 static void power_limits(struct round *r, struct rng *rng)
 {
-	double full_uw = r->channels * 200000.0, share = rng_between(rng, 0.3, 0.6);
+	double full_uw = r->channels * (double)(P_DRIVE_UW + P_ACOUSTIC_UW);
+	double share = rng_between(rng, 0.2, 0.35);
 
 	set(r, HOLDFAST_LIM_POWER_INST, (__s64)(full_uw * 0.8));
 	tightens(r, HOLDFAST_LIM_POWER_INST);
 	/* on/off hardware has only full amplitude, too hot for the first */
 	switch (r->amp_levels > 1 ? r->seed % 3 : 1 + r->seed % 2) {
 	case 0:
-		set(r, HOLDFAST_LIM_CHAN_RISE, (__s64)(share * 24000));
+		set(r, HOLDFAST_LIM_CHAN_RISE, (__s64)((share + 0.15) * 24000));
 		tightens(r, HOLDFAST_LIM_CHAN_RISE);
 		break;
 	case 1:
@@ -159,7 +167,7 @@ static void theme_limits(struct round *r, struct rng *rng)
 		break;
 	case THEME_FOCI:
 		set(r, HOLDFAST_LIM_BOX_MIN_Z, 20000);
-		set(r, HOLDFAST_LIM_FOCAL_PRESSURE, r->channels * 20000);
+		set(r, HOLDFAST_LIM_FOCAL_PRESSURE, r->channels * 12000);
 		tightens(r, HOLDFAST_LIM_FOCAL_PRESSURE);
 		tightens(r, HOLDFAST_LIM_BOX_MIN_X);
 		tightens(r, HOLDFAST_LIM_BOX_MIN_Y);
@@ -188,7 +196,7 @@ static void theme_limits(struct round *r, struct rng *rng)
 	case THEME_TIME:
 		set(r, HOLDFAST_LIM_EMIT_MAX, 60);
 		set(r, HOLDFAST_LIM_EMIT_REST, 40);
-		set(r, HOLDFAST_LIM_DOSE, 40000);
+		set(r, HOLDFAST_LIM_DOSE, 10000);
 		r->pace_us = 1000;
 		attacks(r, (unsigned int[]){ 20, 0, 0, 0, 25, 15, 0, 25, 0, 2, 0, 10, 0 });
 		break;
@@ -216,13 +224,14 @@ void round_plan(struct round *r, __u64 seed, unsigned int number, int theme, __u
 	r->cols = r->rows;
 	r->channels = r->rows * r->cols;
 	r->amp_levels = amps[(shape + 2 * r->theme) % 3];
-	/* on/off hardware below full amplitude is simply off */
+	/* on/off hardware below full amplitude is off: nothing much would be emitted */
 	if (r->amp_levels == 1 && (r->theme == THEME_AMP || r->theme == THEME_HEAT ||
-				   r->theme == THEME_SLEW))
+				   r->theme == THEME_SLEW || r->theme == THEME_BURST))
 		r->amp_levels = 100;
 	r->phase_levels = phases[rng_below(&rng, 3)];
 	r->bus = (shape + r->theme) % 4 == 3;
 	r->quota = r->channels > 256 ? quota / 2 : quota;
+	r->aperture_um = rng_below(&rng, 3) ? 4500 : 0;
 	r->rth_chan = 120000;
 	r->rth_array = 12000000 / r->channels / 64;
 	r->tau_power_ms = 400;
@@ -245,12 +254,12 @@ static struct holdfast_fence_point place_any(const struct round *r, struct rng *
 
 	switch (rng_below(rng, 12)) {
 	case 0:	/* nearly touching a transducer */
-		p.x_um = 5250 + (__s32)rng_below(rng, 3000);
-		p.y_um = 5250;
+		p.x_um = PITCH_UM / 2 + (__s32)rng_below(rng, 3000);
+		p.y_um = PITCH_UM / 2;
 		p.z_um = 500 + (__s32)rng_below(rng, 4000);
 		break;
 	case 1:	/* in its plane, beside it */
-		p.x_um = (__s32)r->cols * 10500;
+		p.x_um = (__s32)r->cols * PITCH_UM;
 		p.z_um = 0;
 		break;
 	case 2:
@@ -297,6 +306,29 @@ static void number_set(struct scene_array *s, const char *attr, __u64 value)
 	must_set(s, attr, text);
 }
 
+/* The judge's physics begins with what the driver says of the array: that must be the plan. */
+static void array_check(const struct share *sh)
+{
+	const struct holdfast_info *in = &sh->sim.info;
+	const struct round *r = &sh->round;
+	__u32 i;
+
+	if (in->channels != r->channels || in->phase_levels != r->phase_levels ||
+	    in->amp_levels != r->amp_levels || in->p0_safety_upam != P0_UPAM ||
+	    in->wavelength_nm != WAVELENGTH_NM || in->aperture_um != r->aperture_um ||
+	    in->p_drive_uw != P_DRIVE_UW || in->p_acoustic_uw != P_ACOUSTIC_UW)
+		scene_die("%s is not the array that was planned", sh->sim.node);
+	for (i = 0; i < r->channels; i++) {
+		const struct holdfast_channel_pos *p = &sh->sim.pos[i];
+		__s32 x = (__s32)(2 * (i % r->cols) + 1 - r->cols) * PITCH_UM / 2;
+		__s32 y = (__s32)(2 * (i / r->cols) + 1 - r->rows) * PITCH_UM / 2;
+
+		if (p->x_um != x || p->y_um != y || p->z_um || p->nx_q14 || p->ny_q14 ||
+		    p->nz_q14 != 16384)
+			scene_die("%s: channel %u is not where it was planned", sh->sim.node, i);
+	}
+}
+
 void round_make(struct share *sh, struct rng *rng)
 {
 	const struct round *r = &sh->round;
@@ -310,6 +342,13 @@ void round_make(struct share *sh, struct rng *rng)
 	if (ret)
 		scene_die("mkdir %s: %s", s->dir, strerror(-ret));
 	must_set(s, "kind", r->bus ? "bus" : "atomic");
+	number_set(s, "pitch_um", PITCH_UM);
+	number_set(s, "p0_safety", P0_UPAM);
+	number_set(s, "wavelength_nm", WAVELENGTH_NM);
+	number_set(s, "aperture_um", r->aperture_um);
+	number_set(s, "p_drive_uw", P_DRIVE_UW);
+	number_set(s, "p_acoustic_uw", P_ACOUSTIC_UW);
+	number_set(s, "derate_floor", DERATE_FLOOR_Q16);
 	number_set(s, "rows", r->rows);
 	number_set(s, "cols", r->cols);
 	number_set(s, "phase_levels", r->phase_levels);
@@ -333,6 +372,7 @@ void round_make(struct share *sh, struct rng *rng)
 	ret = scene_live(s, true);
 	if (ret)
 		scene_die("%s does not go live: %s", s->name, strerror(-ret));
+	array_check(sh);
 	physics_init(&sh->physics, s);
 	places_make(sh, rng);
 	memcpy(sh->now, r->limit, sizeof(sh->now));
