@@ -22,7 +22,7 @@
 #define SUBMITTERS	4
 #define PLACES		48	/* points in space that a round knows; gains computed once */
 #define MAX_TIGHT	512
-#define MAX_LEASES	1024
+#define MAX_LEASES	8192
 #define MAX_QUIET	1024
 #define MAX_ARMS	1024
 #define MAX_KEEPERS	128

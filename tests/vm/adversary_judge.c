@@ -53,32 +53,34 @@ void outside(struct judge *j, const char *what, const char *fmt, ...)
 
 /* --------------------------------------------------------- whose frame it is */
 
-static bool same_values(struct judge *j)
+/* Is this what the request becomes on the wire? Off is always allowed: masked channels are. */
+static bool same_channel(const struct judge *j, __u32 i)
 {
 	const __u16 *phase = scene_phases((void *)(uintptr_t)j->frame);
 	const __u16 *amp = phase + j->r->channels;
+	__u16 level = physics_level(j->p, amp[i]);
 	bool exact = !(j->frame->flags & HOLDFAST_FRAME_ATTENUATE);
-	__u32 i;
+
+	if (j->e->phase[i] != physics_phase_step(j->p, phase[i]))
+		return false;
+	return j->e->level[i] <= level && (!exact || !j->e->level[i] || j->e->level[i] == level);
+}
+
+static bool same_values(struct judge *j)
+{
+	__u32 i, n = 0, first = 0, last = 0;
 
 	for (i = 0; i < j->r->channels; i++) {
-		__u16 level = physics_level(j->p, amp[i]);
-
-		if (j->e->phase[i] != physics_phase_step(j->p, phase[i])) {
-			outside(j, "not as submitted",
-				"emission %llu channel %u: phase %u, asked for %u", j->e->seq, i,
-				j->e->phase[i], phase[i]);
-			return false;
-		}
-		/* off is always allowed, for what is masked */
-		if (j->e->level[i] > level ||
-		    (exact && j->e->level[i] && j->e->level[i] != level)) {
-			outside(j, "not as submitted",
-				"emission %llu channel %u: level %u, asked for %u", j->e->seq, i,
-				j->e->level[i], level);
-			return false;
-		}
+		if (same_channel(j, i))
+			continue;
+		first = n++ ? first : i;
+		last = i;
 	}
-	return true;
+	if (n)
+		outside(j, "not as submitted",
+			"emission %llu: %u channels from %u to %u differ; %u is at phase %u level %u",
+			j->e->seq, n, first, last, first, j->e->phase[first], j->e->level[first]);
+	return !n;
 }
 
 /* A frame may be answered with this and yet have been heard for a moment, on a bus. */

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "adversary.h"
 
@@ -337,7 +338,8 @@ void round_make(struct share *sh, struct rng *rng)
 	unsigned int i;
 	int ret;
 
-	snprintf(name, sizeof(name), "adversary-%u", r->number);
+	/* never twice: the driver remembers an array's site envelope and dose by its name */
+	snprintf(name, sizeof(name), "adversary%d-%u", (int)getpid(), r->number);
 	ret = scene_mkdir(s, name);
 	if (ret)
 		scene_die("mkdir %s: %s", s->dir, strerror(-ret));

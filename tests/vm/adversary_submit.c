@@ -148,12 +148,15 @@ static int batch_submit(struct submitter *s, struct batch *b, int fd)
 	};
 	__u64 before = scene_now_ns();
 	int ret = scene_ioctl(fd, HOLDFAST_IOC_SUBMIT, &sub);
-	unsigned int i, n = ret < 0 ? 0 : sub.count;
+	unsigned int i, n = sub.count;
 
+	/* whatever happens to a frame is in its verdict */
+	if (ret < 0)
+		scene_die("submitter %u: submit: %s", s->self, strerror(-ret));
 	for (i = 0; i < n; i++)
 		entry_result(&t->entry[b->first + i], &res[i]);
 	batch_settle(s, b, n, before);
-	return n ? (int)res[n - 1].error : -ret;
+	return n ? (int)res[n - 1].error : 0;
 }
 
 /* The frame that ended a write(2), and why. */
