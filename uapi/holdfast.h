@@ -28,9 +28,11 @@
 #define HOLDFAST_MAX_FOCI	8	/* declared foci in one frame */
 #define HOLDFAST_MAX_SENSORS	16
 #define HOLDFAST_MAX_LEASES	16	/* live leases of one array */
+#define HOLDFAST_MAX_TENANTS	64	/* tenants of one array that have leases or a quota */
 #define HOLDFAST_MAX_BATCH	1024	/* frames in one submission */
 #define HOLDFAST_LABEL_LEN	32
 #define HOLDFAST_COMM_LEN	16
+#define HOLDFAST_CORR_LEN	16	/* correlation id: opaque, all zero = none */
 
 /* "where" of a reason that has no place */
 #define HOLDFAST_NOWHERE	0xffffffffU
@@ -102,6 +104,7 @@ enum holdfast_limit {
 	HOLDFAST_LIM_COUNT		= 38,	/* not ABI: grows */
 };
 
+#define HOLDFAST_LIM_QUOTA	256U		/* + enum holdfast_quota_kind: only in reasons */
 #define HOLDFAST_LIM_NONE	0xffffffffU	/* a reason that is no limit's */
 #define HOLDFAST_LIM_ROOM	64		/* slots in struct holdfast_envelope */
 
@@ -148,9 +151,22 @@ enum holdfast_sensor_kind {
 	HOLDFAST_SENSOR_FAN	= 3,	/* rpm */
 };
 
+/* What a quota counts, per tenant and array, over all its leases. */
+enum holdfast_quota_kind {
+	HOLDFAST_QUOTA_EMIT	= 0,	/* ms during which its frames were emitted */
+	HOLDFAST_QUOTA_ENERGY	= 1,	/* uJ, modelled electrical energy of these frames */
+	HOLDFAST_QUOTA_FRAMES	= 2,	/* admitted frames with sound; all-off frames are free */
+	HOLDFAST_QUOTA_COUNT	= 3,	/* not ABI: grows */
+};
+
+#define HOLDFAST_QUOTA_ROOM	8		/* slots in struct holdfast_quota */
+#define HOLDFAST_QUOTA_NONE	0xffffffffffffffffULL	/* a budget without bound; 0 is nothing */
+
 /**
  * struct holdfast_reason - which limit, where, how much
- * @limit:	enum holdfast_limit, or HOLDFAST_LIM_NONE
+ * @limit:	enum holdfast_limit; or HOLDFAST_LIM_QUOTA + enum holdfast_quota_kind
+ *		(@measured is what the tenant has used, @bound its budget); or
+ *		HOLDFAST_LIM_NONE
  * @where:	channel, fence point, focus or sensor index; HOLDFAST_NOWHERE
  * @measured:	value found, in the unit of @limit
  * @bound:	value allowed, in the unit of @limit
@@ -203,12 +219,13 @@ struct holdfast_focus {
 /**
  * struct holdfast_frame_result - what became of one frame
  * @verdict:	enum holdfast_verdict
- * @error:	0, or a positive errno: ERANGE (a limit refused it), EINVAL
- *		(malformed), ENOTCONN (not armed), ESHUTDOWN (tripped), ...
+ * @error:	0, or a positive errno: ERANGE (a limit refused it), EDQUOT (a
+ *		quota did), EINVAL (malformed), ENOTCONN (not armed), ESHUTDOWN
+ *		(tripped), EBUSY (another tenant's frame is being emitted), ...
  * @scale_q16:	factor applied to all amplitudes, 65536 = none
  * @reserved:	0
  * @cookie:	of the frame
- * @reason:	for reject and attenuate: the limit that bound
+ * @reason:	for reject and attenuate: the limit or quota that bound
  */
 struct holdfast_frame_result {
 	__u32 verdict;
@@ -328,7 +345,10 @@ struct holdfast_beat {
 
 /*
  * HOLDFAST_IOC_LEASE_CREATE, keeper only. The new file is O_CLOEXEC.
- * Silencing needs no right.
+ * Silencing needs no right. -ENOSPC: too many leases or tenants.
+ *
+ * While a frame of one tenant is being emitted, frames of other tenants are
+ * refused (EBUSY). 0 is a tenant like any other.
  */
 struct holdfast_lease {
 	__u32 size;
@@ -342,8 +362,9 @@ struct holdfast_lease {
 	__u32 nfence;
 	__s32 fd;		/* out */
 	__u64 id;		/* out, never reused */
-	__u64 tenant;		/* opaque to the kernel, in events and records */
+	__u64 tenant;		/* whose; opaque to the kernel */
 	char label[HOLDFAST_LABEL_LEN];
+	__u8 corr[HOLDFAST_CORR_LEN];	/* of the request; in what its frames cause */
 };
 
 /* HOLDFAST_IOC_LEASE_REVOKE, keeper only; @id 0 revokes all. -ENOENT: no such lease */
@@ -352,9 +373,14 @@ struct holdfast_lease_ref {
 	__u32 flags;		/* 0 */
 	__u64 epoch;
 	__u64 id;
+	__u8 corr[HOLDFAST_CORR_LEN];	/* of the request, in its event; zero: the lease's */
 };
 
-/* HOLDFAST_IOC_LEASE_LIST: copies min(@count, live leases) entries, sets @count to the live ones */
+/*
+ * HOLDFAST_IOC_LEASE_LIST: copies min(@count, leases) entries of the live leases
+ * that the caller may see, sets @count to how many these are. The keeper's file
+ * and CAP_SYS_ADMIN see all, a lease those of its own tenant, others none.
+ */
 struct holdfast_lease_info {
 	__u64 id;
 	__u64 tenant;
@@ -365,12 +391,81 @@ struct holdfast_lease_info {
 	__u32 rights;
 	__s32 pid;		/* last submitter, in the init pid namespace */
 	char label[HOLDFAST_LABEL_LEN];
+	__u8 corr[HOLDFAST_CORR_LEN];
 };
+
+#define HOLDFAST_LEASE_INFO_SIZE_0 88	/* up to @label: what @entry_size 0 means */
 
 struct holdfast_lease_list {
 	__u32 size;
 	__u32 count;
 	__u64 leases;		/* user pointer to struct holdfast_lease_info[@count] */
+	__u32 entry_size;	/* sizeof(struct holdfast_lease_info) of the caller */
+	__u32 reserved;
+};
+
+#define HOLDFAST_QUOTA_RESET	(1U << 0)	/* usage of the kinds in @set starts at 0 again */
+
+/**
+ * struct holdfast_quota - the budgets of one tenant (HOLDFAST_IOC_QUOTA_SET, keeper only)
+ * @size:	sizeof
+ * @flags:	HOLDFAST_QUOTA_*
+ * @epoch:	current epoch, -ESTALE otherwise
+ * @tenant:	as in struct holdfast_lease
+ * @set:	bit k: budget[k] is given (others stay); 0: only tell
+ * @reserved:	0
+ * @budget:	by enum holdfast_quota_kind; out: all in force
+ * @used:	out: what the tenant has used, rounded up
+ * @corr:	of the request, in its event
+ *
+ * A budget bounds all that the tenant has used of this array, through all its
+ * leases, since holdfast.ko was loaded or since the last HOLDFAST_QUOTA_RESET.
+ * Ends of leases, trips, arming, changes of keeper and unplugging give nothing
+ * back. A tenant that no quota was set for has none; to keep one from emitting at all
+ * give it 0. It may be set before the tenant's first lease.
+ *
+ * When a budget is used up, frames of the tenant are refused with EDQUOT and
+ * what it emits goes off at the governor's next tick (10 ms) at the latest; if
+ * the new budget is used up already, before this call returns. Such refusals
+ * never trip and are no part of REJECT_BURST. One event says so (type quota,
+ * detail spent), the next only after budget or usage were set again. All-off
+ * frames are always admitted.
+ *
+ * -ENOENT: @set is 0 and the tenant unknown; -ENOSPC: HOLDFAST_MAX_TENANTS have
+ * leases or a quota. The usage of a tenant with neither may be forgotten.
+ */
+struct holdfast_quota {
+	__u32 size;
+	__u32 flags;
+	__u64 epoch;
+	__u64 tenant;
+	__u32 set;
+	__u32 reserved;
+	__u64 budget[HOLDFAST_QUOTA_ROOM];
+	__u64 used[HOLDFAST_QUOTA_ROOM];
+	__u8 corr[HOLDFAST_CORR_LEN];
+};
+
+/* A tenant and what it has used; see struct holdfast_quota. */
+struct holdfast_tenant_info {
+	__u64 tenant;
+	__u32 leases;		/* live ones */
+	__u32 reserved;
+	__u64 budget[HOLDFAST_QUOTA_ROOM];
+	__u64 used[HOLDFAST_QUOTA_ROOM];
+};
+
+/*
+ * HOLDFAST_IOC_TENANT_LIST: copies min(@count, tenants) entries of the tenants
+ * that the caller may see, sets @count to how many these are. Who sees what: as
+ * in HOLDFAST_IOC_LEASE_LIST.
+ */
+struct holdfast_tenant_list {
+	__u32 size;
+	__u32 count;
+	__u64 tenants;		/* user pointer to struct holdfast_tenant_info[@count] */
+	__u32 entry_size;	/* sizeof(struct holdfast_tenant_info) of the caller */
+	__u32 reserved;
 };
 
 /*
@@ -386,6 +481,7 @@ struct holdfast_control {
 	__u32 flags;		/* 0 */
 	__u64 epoch;		/* keeper's; leases put 0 */
 	struct holdfast_reason reason;	/* out */
+	__u8 corr[HOLDFAST_CORR_LEN];	/* of the request, in its event; zero: the lease's */
 };
 
 #define HOLDFAST_SILENCE_LATCH	(1U << 0)	/* trip (cause operator) instead */
@@ -394,6 +490,7 @@ struct holdfast_control {
 struct holdfast_silence {
 	__u32 size;
 	__u32 flags;		/* HOLDFAST_SILENCE_* */
+	__u8 corr[HOLDFAST_CORR_LEN];	/* of the request, in its event; zero: the lease's */
 };
 
 enum holdfast_envelope_which {
@@ -492,6 +589,10 @@ struct holdfast_self_test {
  * @silence_ns:	CLOCK_MONOTONIC after the silencing write
  * @real_ns:	CLOCK_REALTIME of @detect_ns
  * @onset_ns:	CLOCK_MONOTONIC of the sample or deadline that it judged
+ *
+ * @lease, @tenant, @cookie, @pid, @uid, @comm and @corr say who. They are told to
+ * the keeper's file, to CAP_SYS_ADMIN, and to leases of the tenant they name;
+ * others read 0 (@uid: all ones). All else is told to everybody.
  */
 struct holdfast_trip {
 	__u32 size;
@@ -513,6 +614,7 @@ struct holdfast_trip {
 	struct holdfast_reason reason;
 	__u32 confirmed;	/* 1: silence was read back; 0: commanded only */
 	__u32 count;		/* trips since registration */
+	__u8 corr[HOLDFAST_CORR_LEN];	/* of that lease, or of the silence with latch */
 };
 
 /* HOLDFAST_IOC_SUBMIT, lease file with RIGHT_FRAMES: frames with a verdict for each */
@@ -551,7 +653,8 @@ struct holdfast_blackbox_entry {
 
 /*
  * HOLDFAST_IOC_BLACKBOX: oldest first; copies min(@count, entries), sets @count to
- * the entries there are
+ * the entries there are. @lease of an entry is told to the keeper's file, to
+ * CAP_SYS_ADMIN and to that lease; others read 0.
  */
 struct holdfast_blackbox {
 	__u32 size;
@@ -628,6 +731,8 @@ struct holdfast_status {
 #define HOLDFAST_IOC_LEASE_CREATE _IOWR(HOLDFAST_IOC_MAGIC, 0x12, struct holdfast_lease)
 #define HOLDFAST_IOC_LEASE_REVOKE _IOWR(HOLDFAST_IOC_MAGIC, 0x13, struct holdfast_lease_ref)
 #define HOLDFAST_IOC_LEASE_LIST	_IOWR(HOLDFAST_IOC_MAGIC, 0x14, struct holdfast_lease_list)
+#define HOLDFAST_IOC_QUOTA_SET	_IOWR(HOLDFAST_IOC_MAGIC, 0x15, struct holdfast_quota)
+#define HOLDFAST_IOC_TENANT_LIST _IOWR(HOLDFAST_IOC_MAGIC, 0x16, struct holdfast_tenant_list)
 #define HOLDFAST_IOC_ARM	_IOWR(HOLDFAST_IOC_MAGIC, 0x20, struct holdfast_control)
 #define HOLDFAST_IOC_SILENCE	_IOWR(HOLDFAST_IOC_MAGIC, 0x21, struct holdfast_silence)
 #define HOLDFAST_IOC_RESET	_IOWR(HOLDFAST_IOC_MAGIC, 0x22, struct holdfast_control)

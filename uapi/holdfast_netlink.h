@@ -24,6 +24,9 @@
  *   when it passed.
  * @HOLDFAST_EVENT_SILENCE_CONFIRMED: The hardware was read back and is silent.
  * @HOLDFAST_EVENT_ADDED: The array was registered.
+ * @HOLDFAST_EVENT_QUOTA: A tenant's quota was set (count is the mask of the
+ *   kinds given), or is spent (reason says which; until it is set again there
+ *   is no other such event).
  */
 enum holdfast_event_type {
 	HOLDFAST_EVENT_STATE = 1,
@@ -38,6 +41,7 @@ enum holdfast_event_type {
 	HOLDFAST_EVENT_SILENCE_CONFIRMED,
 	HOLDFAST_EVENT_ADDED,
 	HOLDFAST_EVENT_REMOVED,
+	HOLDFAST_EVENT_QUOTA,
 };
 
 /**
@@ -59,6 +63,7 @@ enum holdfast_event_detail {
 	HOLDFAST_DETAIL_SET,
 	HOLDFAST_DETAIL_TIGHTENED,
 	HOLDFAST_DETAIL_FENCE,
+	HOLDFAST_DETAIL_SPENT,
 };
 
 /**
@@ -82,6 +87,7 @@ enum {
 	HOLDFAST_A_REASON_WHERE,
 	HOLDFAST_A_REASON_MEASURED,
 	HOLDFAST_A_REASON_BOUND,
+	HOLDFAST_A_REASON_QUOTA,
 
 	__HOLDFAST_A_REASON_MAX,
 	HOLDFAST_A_REASON_MAX = (__HOLDFAST_A_REASON_MAX - 1)
@@ -136,6 +142,7 @@ enum {
 	HOLDFAST_A_EVENT_COMM,
 	HOLDFAST_A_EVENT_SINCE_SEQ,
 	HOLDFAST_A_EVENT_LOST,
+	HOLDFAST_A_EVENT_CORR,
 
 	__HOLDFAST_A_EVENT_MAX,
 	HOLDFAST_A_EVENT_MAX = (__HOLDFAST_A_EVENT_MAX - 1)
@@ -205,6 +212,7 @@ enum holdfast_cmd {
 	HOLDFAST_CMD_STATUS_GET,
 	HOLDFAST_CMD_TELEMETRY_NTF,
 	HOLDFAST_CMD_SILENCE,
+	HOLDFAST_CMD_AUDIT_NTF,
 
 	__HOLDFAST_CMD_MAX,
 	HOLDFAST_CMD_MAX = (__HOLDFAST_CMD_MAX - 1)
@@ -212,5 +220,6 @@ enum holdfast_cmd {
 
 #define HOLDFAST_MCGRP_SAFETY		"safety"
 #define HOLDFAST_MCGRP_TELEMETRY	"telemetry"
+#define HOLDFAST_MCGRP_AUDIT		"audit"
 
 #endif /* _UAPI_LINUX_HOLDFAST_H */

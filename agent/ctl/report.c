@@ -55,6 +55,25 @@ json_t *ctl_json_reason(const struct holdfast_reason *r)
 	return j;
 }
 
+const char *ctl_corr(const uint8_t *corr, char *buf)
+{
+	bool any = false;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < HOLDFAST_CORR_LEN; i++)
+		any = any || corr[i];
+	for (size_t i = 0; any && i < HOLDFAST_CORR_LEN; i++)
+		snprintf(buf + 2 * i, 3, "%02x", corr[i]);
+	return buf;
+}
+
+json_t *ctl_json_corr(const uint8_t *corr)
+{
+	char buf[CTL_CORR_LEN];
+
+	return *ctl_corr(corr, buf) ? json_string(buf) : json_null();
+}
+
 json_t *ctl_json_trip(const struct holdfast_trip *t)
 {
 	char text[HOLDFAST_TEXT_LEN], comm[HOLDFAST_COMM_LEN + 1] = "";
@@ -62,7 +81,7 @@ json_t *ctl_json_trip(const struct holdfast_trip *t)
 	if (t->cause == HOLDFAST_CAUSE_NONE)
 		return json_null();
 	memcpy(comm, t->comm, sizeof(t->comm));
-	return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:I, s:s#, s:b, s:I, s:s}",
+	return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:I, s:s#, s:b, s:I, s:o, s:s}",
 			 "cause", holdfast_cause_name(t->cause),
 			 "severity", holdfast_severity_name(t->severity),
 			 "state_before", holdfast_state_name(t->state_before),
@@ -76,6 +95,7 @@ json_t *ctl_json_trip(const struct holdfast_trip *t)
 			 "cookie", (json_int_t)t->cookie, "pid", (int)t->pid,
 			 "uid", (json_int_t)t->uid, "comm", comm, (int)strlen(comm),
 			 "confirmed", t->confirmed != 0, "count", (json_int_t)t->count,
+			 "corr", ctl_json_corr(t->corr),
 			 "text", holdfast_strerror_trip(t, text, sizeof(text)));
 }
 
@@ -90,7 +110,7 @@ json_t *ctl_json_event(const struct holdfast_event *e)
 {
 	char instance[CTL_INSTANCE_LEN];
 
-	return json_pack("{s:I, s:I, s:I, s:b, s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:i, s:I, s:s}",
+	return json_pack("{s:I, s:I, s:I, s:b, s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:i, s:I, s:s, s:o}",
 			 "array", (json_int_t)e->array, "seq", (json_int_t)e->seq,
 			 "lost", (json_int_t)e->lost, "restarted", (int)e->restarted,
 			 "instance", ctl_instance(e->instance, instance),
@@ -103,12 +123,13 @@ json_t *ctl_json_event(const struct holdfast_event *e)
 			 "epoch", (json_int_t)e->epoch, "lease", (json_int_t)e->lease,
 			 "tenant", (json_int_t)e->tenant, "count", (json_int_t)e->count,
 			 "reason", ctl_json_reason(&e->reason), "pid", (int)e->pid,
-			 "uid", (json_int_t)e->uid, "comm", e->comm);
+			 "uid", (json_int_t)e->uid, "comm", e->comm,
+			 "corr", ctl_json_corr(e->corr));
 }
 
 void ctl_event_print(const struct holdfast_event *e)
 {
-	char when[48], text[HOLDFAST_TEXT_LEN];
+	char when[48], text[HOLDFAST_TEXT_LEN], corr[CTL_CORR_LEN];
 
 	if (e->restarted)
 		puts("-- the array was registered anew --");
@@ -129,6 +150,8 @@ void ctl_event_print(const struct holdfast_event *e)
 		printf(", lease %" PRIu64, e->lease);
 	if (e->pid)
 		printf(", pid %" PRId32 " %.*s", e->pid, HOLDFAST_COMM_LEN, e->comm);
+	if (*ctl_corr(e->corr, corr))
+		printf(", request %s", corr);
 	puts("]");
 	fflush(stdout);
 }

@@ -94,18 +94,20 @@ int cmd_list(struct ctl *c, int argc, char **argv)
 
 static json_t *lease_json(const struct holdfast_lease_info *l)
 {
-	return json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i}", "id", (json_int_t)l->id,
+	return json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:o}", "id", (json_int_t)l->id,
 			 "label", l->label, "tenant", (json_int_t)l->tenant,
 			 "rights", (json_int_t)l->rights,
 			 "expires_ns", (json_int_t)l->expires_ns,
 			 "admitted", (json_int_t)l->admitted,
 			 "attenuated", (json_int_t)l->attenuated,
-			 "refused", (json_int_t)l->rejected, "pid", (int)l->pid);
+			 "refused", (json_int_t)l->rejected, "pid", (int)l->pid,
+			 "corr", ctl_json_corr(l->corr));
 }
 
 static void lease_text(const struct holdfast_lease_info *l)
 {
 	uint64_t now = ctl_now_ns();
+	char corr[CTL_CORR_LEN];
 
 	printf("%-4" PRIu64 " %-24.32s rights 0x%" PRIx32 " pid %" PRId32 " admitted %" PRIu64 " attenuated %" PRIu64 " refused %" PRIu64,
 	       (uint64_t)l->id, l->label, l->rights, l->pid, (uint64_t)l->admitted,
@@ -113,20 +115,20 @@ static void lease_text(const struct holdfast_lease_info *l)
 	if (l->expires_ns)
 		printf(" expires in %.1f s", l->expires_ns > now ?
 		       (double)(l->expires_ns - now) / 1e9 : 0.0);
+	if (*ctl_corr(l->corr, corr))
+		printf(" request %s", corr);
 	putchar('\n');
 }
 
-int cmd_lease(struct ctl *c, int argc, char **argv)
+int cmd_lease_list(struct ctl *c, int argc, char **argv)
 {
 	struct holdfast_lease_info li[HOLDFAST_MAX_LEASES] = { 0 };
 	struct holdfast_array *a;
 	json_t *all = NULL;
-	int n, ret = ctl_no_options(c, argc, argv, 1, 1);
+	int n, ret = ctl_no_options(c, argc, argv, 0, 0);
 
 	if (ret >= 0)
 		return ret;
-	if (strcmp(argv[optind], "list"))
-		return ctl_usage(c, "\"%s\" is not known", argv[optind]);
 	ret = ctl_open(c, &a, 0);
 	if (ret)
 		return ret;
@@ -148,7 +150,7 @@ int cmd_lease(struct ctl *c, int argc, char **argv)
 
 static void trip_text(const struct holdfast_trip *t)
 {
-	char text[HOLDFAST_TEXT_LEN], when[48];
+	char text[HOLDFAST_TEXT_LEN], when[48], corr[CTL_CORR_LEN];
 
 	puts(holdfast_strerror_trip(t, text, sizeof(text)));
 	if (t->cause == HOLDFAST_CAUSE_NONE)
@@ -163,6 +165,8 @@ static void trip_text(const struct holdfast_trip *t)
 		printf("emitting       lease %" PRIu64 ", frame %" PRIu64 ", pid %" PRId32 " (%.*s), uid %" PRIu32 "\n",
 		       (uint64_t)t->lease, (uint64_t)t->cookie, t->pid, HOLDFAST_COMM_LEN, t->comm,
 		       t->uid);
+	if (*ctl_corr(t->corr, corr))
+		printf("request        %s\n", corr);
 }
 
 int cmd_trip(struct ctl *c, int argc, char **argv)

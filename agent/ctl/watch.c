@@ -134,6 +134,14 @@ static int array_index(struct ctl *c, uint32_t *index)
 	return ret ? ctl_fail(ret, "array") : 0;
 }
 
+/* Events say who only to those who may know; others see what happened. */
+static int safety_open(struct holdfast_events **ev, uint32_t index, uint64_t since)
+{
+	int ret = holdfast_events_open(ev, index, HOLDFAST_GROUP_AUDIT, since);
+
+	return ret == -EPERM ? holdfast_events_open(ev, index, HOLDFAST_GROUP_SAFETY, since) : ret;
+}
+
 static int events_option(int key, uint64_t *since, enum holdfast_group *group)
 {
 	switch (key) {
@@ -178,7 +186,10 @@ int cmd_events(struct ctl *c, int argc, char **argv)
 	if (ret)
 		return ret;
 	ctl_catch_signals();
-	ret = holdfast_events_open(&ev, index, group, since);
+	if (group == HOLDFAST_GROUP_TELEMETRY)
+		ret = holdfast_events_open(&ev, index, group, since);
+	else
+		ret = safety_open(&ev, index, since);
 	if (ret)
 		return ctl_fail(ret, "events of array %" PRIu32, index);
 	if (group == HOLDFAST_GROUP_TELEMETRY)
@@ -203,7 +214,7 @@ static void find_refusal(struct story *s, uint32_t index)
 	struct holdfast_events *ev;
 	struct holdfast_event e;
 
-	if (holdfast_events_open(&ev, index, HOLDFAST_GROUP_SAFETY, 0))
+	if (safety_open(&ev, index, 0))
 		return;
 	while (!holdfast_events_next(ev, &e)) {
 		if (e.type == HOLDFAST_EVENT_REFUSED) {
@@ -307,10 +318,13 @@ static void explain_text(struct holdfast_array *a, const struct story *s)
 	if (s->st.frames_rejected) {
 		say_reason(a, "last refused", &s->st.last_reject);
 		printf("  %-13s %" PRIu64 " in all\n", "frames", (uint64_t)s->st.frames_rejected);
-		if (s->refused)
+		if (s->refused && s->last_refused.pid)
 			printf("  %-13s %s, pid %" PRId32 " (%.*s)\n", "reported",
 			       ctl_time(s->last_refused.real_ns, when, sizeof(when)),
 			       s->last_refused.pid, HOLDFAST_COMM_LEN, s->last_refused.comm);
+		else if (s->refused)
+			printf("  %-13s %s\n", "reported",
+			       ctl_time(s->last_refused.real_ns, when, sizeof(when)));
 	}
 	if (s->trip.cause != HOLDFAST_CAUSE_NONE)
 		explain_trip(a, s);

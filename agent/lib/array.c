@@ -257,11 +257,17 @@ int holdfast_status(struct holdfast_array *a, struct holdfast_status *st)
 	return hf_ioctl(a->fd, HOLDFAST_IOC_STATUS, st);
 }
 
-int holdfast_silence(struct holdfast_array *a, uint32_t flags)
+int holdfast_silence_as(struct holdfast_array *a, uint32_t flags, const uint8_t *corr)
 {
 	struct holdfast_silence s = { .size = sizeof(s), .flags = flags };
 
+	hf_corr_in(s.corr, corr);
 	return hf_ioctl(a->fd, HOLDFAST_IOC_SILENCE, &s);
+}
+
+int holdfast_silence(struct holdfast_array *a, uint32_t flags)
+{
+	return holdfast_silence_as(a, flags, NULL);
 }
 
 int holdfast_trip_get(struct holdfast_array *a, struct holdfast_trip *trip)
@@ -297,8 +303,22 @@ int holdfast_leases(struct holdfast_array *a, struct holdfast_lease_info *li, si
 		.size = sizeof(list),
 		.count = room > HOLDFAST_MAX_LEASES ? HOLDFAST_MAX_LEASES : (uint32_t)room,
 		.leases = (uintptr_t)li,
+		.entry_size = sizeof(*li),
 	};
 	int ret = hf_ioctl(a->fd, HOLDFAST_IOC_LEASE_LIST, &list);
+
+	return ret ? ret : (int)list.count;
+}
+
+int holdfast_tenants(struct holdfast_array *a, struct holdfast_tenant_info *ti, size_t room)
+{
+	struct holdfast_tenant_list list = {
+		.size = sizeof(list),
+		.count = room > HOLDFAST_MAX_TENANTS ? HOLDFAST_MAX_TENANTS : (uint32_t)room,
+		.tenants = (uintptr_t)ti,
+		.entry_size = sizeof(*ti),
+	};
+	int ret = hf_ioctl(a->fd, HOLDFAST_IOC_TENANT_LIST, &list);
 
 	return ret ? ret : (int)list.count;
 }

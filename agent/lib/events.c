@@ -128,8 +128,9 @@ static int on_multicast(struct nl_msg *msg, void *arg)
 		}
 		return NL_OK;
 	}
-	if (genlmsg_hdr(nlh)->cmd != HOLDFAST_CMD_EVENT_NTF || hf_nl_parse_event(nlh, &e) ||
-	    e.array != ev->index)
+	if ((genlmsg_hdr(nlh)->cmd != HOLDFAST_CMD_EVENT_NTF &&
+	     genlmsg_hdr(nlh)->cmd != HOLDFAST_CMD_AUDIT_NTF) ||
+	    hf_nl_parse_event(nlh, &e) || e.array != ev->index)
 		return NL_OK;
 	if (e.instance != ev->instance)
 		new_instance(ev, e.instance);
@@ -271,8 +272,11 @@ static struct nl_sock *socket_new(void)
 
 static int subscribe(struct holdfast_events *ev, enum holdfast_group group)
 {
-	const char *name = group == HOLDFAST_GROUP_TELEMETRY ? HOLDFAST_MCGRP_TELEMETRY :
-							       HOLDFAST_MCGRP_SAFETY;
+	static const char *const name[] = {
+		[HOLDFAST_GROUP_SAFETY] = HOLDFAST_MCGRP_SAFETY,
+		[HOLDFAST_GROUP_TELEMETRY] = HOLDFAST_MCGRP_TELEMETRY,
+		[HOLDFAST_GROUP_AUDIT] = HOLDFAST_MCGRP_AUDIT,
+	};
 	struct timeval limit = { .tv_sec = HF_REQUEST_S };
 	int grp, ret;
 
@@ -283,7 +287,7 @@ static int subscribe(struct holdfast_events *ev, enum holdfast_group group)
 	ev->family = genl_ctrl_resolve(ev->ask, HOLDFAST_FAMILY_NAME);
 	if (ev->family < 0)
 		return errno_of_nl(ev->family);
-	grp = genl_ctrl_resolve_grp(ev->ask, HOLDFAST_FAMILY_NAME, name);
+	grp = genl_ctrl_resolve_grp(ev->ask, HOLDFAST_FAMILY_NAME, name[group]);
 	if (grp < 0)
 		return errno_of_nl(grp);
 	if (setsockopt(nl_socket_get_fd(ev->ask), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)))

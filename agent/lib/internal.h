@@ -6,6 +6,8 @@
 #ifndef HF_LIB_INTERNAL_H
 #define HF_LIB_INTERNAL_H
 
+#include <string.h>
+
 #include "libholdfast.h"
 
 struct holdfast_array {
@@ -27,6 +29,13 @@ struct holdfast_model {
 
 /* ioctl(2) that gives 0 or -errno and starts again after a signal. */
 int hf_ioctl(int fd, unsigned long cmd, void *arg);
+
+/* A correlation id into a request; NULL: none. */
+static inline void hf_corr_in(uint8_t *to, const uint8_t *corr)
+{
+	if (corr)
+		memcpy(to, corr, HOLDFAST_CORR_LEN);
+}
 
 /* CLOCK_MONOTONIC in ns. */
 uint64_t hf_now_ns(void);

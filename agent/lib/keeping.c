@@ -19,6 +19,16 @@ struct holdfast_keeping {
 	uint32_t deadline_ms;
 };
 
+/* A keeper wants to know who; without the right to, it supervises all the same. */
+static int follow(struct holdfast_keeping *k, uint32_t index, uint64_t since)
+{
+	int ret = holdfast_events_open(&k->events, index, HOLDFAST_GROUP_AUDIT, since);
+
+	if (ret != -EPERM)
+		return ret;
+	return holdfast_events_open(&k->events, index, HOLDFAST_GROUP_SAFETY, since);
+}
+
 int holdfast_keeping_start(struct holdfast_keeping **out, struct holdfast_array *a)
 {
 	struct holdfast_keeper claim = { .size = sizeof(claim) };
@@ -35,8 +45,7 @@ int holdfast_keeping_start(struct holdfast_keeping **out, struct holdfast_array 
 	k->array = a;
 	ret = hf_ioctl(a->fd, HOLDFAST_IOC_KEEPER_CLAIM, &claim);
 	if (!ret)
-		ret = holdfast_events_open(&k->events, info.index, HOLDFAST_GROUP_SAFETY,
-					   claim.event_seq);
+		ret = follow(k, info.index, claim.event_seq);
 	if (ret) {
 		free(k);
 		return ret;
@@ -112,29 +121,57 @@ int holdfast_lease_create(struct holdfast_keeping *k, struct holdfast_lease *lea
 	return hf_ioctl(k->array->fd, HOLDFAST_IOC_LEASE_CREATE, lease);
 }
 
-int holdfast_lease_revoke(struct holdfast_keeping *k, uint64_t id)
+int holdfast_lease_revoke_as(struct holdfast_keeping *k, uint64_t id, const uint8_t *corr)
 {
 	struct holdfast_lease_ref ref = { .size = sizeof(ref), .epoch = k->epoch, .id = id };
 
+	hf_corr_in(ref.corr, corr);
 	return hf_ioctl(k->array->fd, HOLDFAST_IOC_LEASE_REVOKE, &ref);
 }
 
-static int control(struct holdfast_keeping *k, unsigned long cmd, struct holdfast_reason *r)
+int holdfast_lease_revoke(struct holdfast_keeping *k, uint64_t id)
+{
+	return holdfast_lease_revoke_as(k, id, NULL);
+}
+
+int holdfast_quota_set(struct holdfast_keeping *k, struct holdfast_quota *q)
+{
+	q->size = sizeof(*q);
+	q->epoch = k->epoch;
+	return hf_ioctl(k->array->fd, HOLDFAST_IOC_QUOTA_SET, q);
+}
+
+static int control(struct holdfast_keeping *k, unsigned long cmd, struct holdfast_reason *r,
+		   const uint8_t *corr)
 {
 	struct holdfast_control c = { .size = sizeof(c), .epoch = k->epoch };
-	int ret = hf_ioctl(k->array->fd, cmd, &c);
+	int ret;
 
+	hf_corr_in(c.corr, corr);
+	ret = hf_ioctl(k->array->fd, cmd, &c);
 	if (r)
 		*r = c.reason;
 	return ret;
 }
 
+int holdfast_keeping_arm_as(struct holdfast_keeping *k, struct holdfast_reason *r,
+			    const uint8_t *corr)
+{
+	return control(k, HOLDFAST_IOC_ARM, r, corr);
+}
+
+int holdfast_keeping_reset_as(struct holdfast_keeping *k, struct holdfast_reason *r,
+			      const uint8_t *corr)
+{
+	return control(k, HOLDFAST_IOC_RESET, r, corr);
+}
+
 int holdfast_keeping_arm(struct holdfast_keeping *k, struct holdfast_reason *r)
 {
-	return control(k, HOLDFAST_IOC_ARM, r);
+	return holdfast_keeping_arm_as(k, r, NULL);
 }
 
 int holdfast_keeping_reset(struct holdfast_keeping *k, struct holdfast_reason *r)
 {
-	return control(k, HOLDFAST_IOC_RESET, r);
+	return holdfast_keeping_reset_as(k, r, NULL);
 }

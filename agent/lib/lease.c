@@ -70,22 +70,35 @@ int holdfast_frame_fill(void *buf, size_t len, uint32_t channels, const uint16_t
 	return (int)f.size;
 }
 
-static int control(struct holdfast_array *a, unsigned long cmd, struct holdfast_reason *r)
+static int control(struct holdfast_array *a, unsigned long cmd, struct holdfast_reason *r,
+		   const uint8_t *corr)
 {
 	struct holdfast_control c = { .size = sizeof(c) };
-	int ret = hf_ioctl(a->fd, cmd, &c);
+	int ret;
 
+	hf_corr_in(c.corr, corr);
+	ret = hf_ioctl(a->fd, cmd, &c);
 	if (r)
 		*r = c.reason;
 	return ret;
 }
 
+int holdfast_arm_as(struct holdfast_array *a, struct holdfast_reason *r, const uint8_t *corr)
+{
+	return control(a, HOLDFAST_IOC_ARM, r, corr);
+}
+
+int holdfast_reset_as(struct holdfast_array *a, struct holdfast_reason *r, const uint8_t *corr)
+{
+	return control(a, HOLDFAST_IOC_RESET, r, corr);
+}
+
 int holdfast_arm(struct holdfast_array *a, struct holdfast_reason *r)
 {
-	return control(a, HOLDFAST_IOC_ARM, r);
+	return holdfast_arm_as(a, r, NULL);
 }
 
 int holdfast_reset(struct holdfast_array *a, struct holdfast_reason *r)
 {
-	return control(a, HOLDFAST_IOC_RESET, r);
+	return holdfast_reset_as(a, r, NULL);
 }

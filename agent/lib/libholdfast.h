@@ -59,9 +59,9 @@ struct holdfast_limit_desc {
 	bool is_floor;
 };
 
-/* NULL: a limit that this library does not know. */
+/* Also of a quota, as reasons name it. NULL: one that this library does not know. */
 const struct holdfast_limit_desc *holdfast_limit_desc(uint32_t limit);
-/* enum holdfast_limit by name, or -ENOENT. */
+/* enum holdfast_limit by name, or -ENOENT; quotas are no limits. */
 int holdfast_limit_by_name(const char *name);
 
 /**
@@ -140,14 +140,22 @@ int holdfast_status(struct holdfast_array *a, struct holdfast_status *st);
 
 /* @flags: HOLDFAST_SILENCE_*. Any thread, any time. */
 int holdfast_silence(struct holdfast_array *a, uint32_t flags);
+/* The same for a request with a correlation id: HOLDFAST_CORR_LEN bytes, or NULL. */
+int holdfast_silence_as(struct holdfast_array *a, uint32_t flags, const uint8_t *corr);
+/* Who tripped it is told to the keeper's file, to CAP_SYS_ADMIN and to leases of that tenant. */
 int holdfast_trip_get(struct holdfast_array *a, struct holdfast_trip *trip);
 /* Fills at most @room entries, oldest first. Return: entries there are, or -errno. */
 int holdfast_blackbox(struct holdfast_array *a, struct holdfast_blackbox_entry *e, size_t room,
 		      bool *frozen);
 /* @out->failed == 0: passed. */
 int holdfast_self_test(struct holdfast_array *a, struct holdfast_self_test *out);
-/* Fills at most @room entries. Return: live leases, or -errno. */
+/*
+ * Fills at most @room entries. The keeper's file and CAP_SYS_ADMIN see all, a
+ * lease those of its own tenant, others none. Return: how many can be seen, or -errno.
+ */
 int holdfast_leases(struct holdfast_array *a, struct holdfast_lease_info *li, size_t room);
+/* The same for tenants with leases or a quota, and what they have used. */
+int holdfast_tenants(struct holdfast_array *a, struct holdfast_tenant_info *ti, size_t room);
 
 /* ----------------------------------------------------- site's envelope */
 
@@ -195,10 +203,18 @@ int holdfast_frame_fill(void *buf, size_t len, uint32_t channels, const uint16_t
 /* A lease with RIGHT_ARM or RIGHT_RESET; @r may be NULL, says why on -ERANGE. */
 int holdfast_arm(struct holdfast_array *a, struct holdfast_reason *r);
 int holdfast_reset(struct holdfast_array *a, struct holdfast_reason *r);
+/* The same for a request with a correlation id: HOLDFAST_CORR_LEN bytes, or NULL. */
+int holdfast_arm_as(struct holdfast_array *a, struct holdfast_reason *r, const uint8_t *corr);
+int holdfast_reset_as(struct holdfast_array *a, struct holdfast_reason *r, const uint8_t *corr);
 
 /* --------------------------------------------------------------- events */
 
-enum holdfast_group { HOLDFAST_GROUP_SAFETY, HOLDFAST_GROUP_TELEMETRY };
+/*
+ * Every event goes to both SAFETY, where it does not say who (lease, tenant, pid,
+ * comm and corr are 0, uid is all ones), and AUDIT, where it does. AUDIT needs
+ * CAP_NET_ADMIN.
+ */
+enum holdfast_group { HOLDFAST_GROUP_SAFETY, HOLDFAST_GROUP_TELEMETRY, HOLDFAST_GROUP_AUDIT };
 
 /**
  * struct holdfast_event - one event
@@ -226,6 +242,7 @@ struct holdfast_event {
 	int32_t pid;
 	uint32_t uid;
 	char comm[HOLDFAST_COMM_LEN];
+	uint8_t corr[HOLDFAST_CORR_LEN];	/* correlation id; all zero: none */
 };
 
 #define HOLDFAST_SINCE_NOW	UINT64_MAX
@@ -238,7 +255,8 @@ struct holdfast_event {
  *
  * Call holdfast_events_next() until -EAGAIN before the first poll(2): the past
  * does not come through the socket. Needs the initial network namespace.
- * Return: 0, -ENOENT (no such family: is holdfast.ko loaded?), -ENODEV.
+ * Return: 0, -ENOENT (no such family: is holdfast.ko loaded?), -ENODEV, -EPERM
+ * (AUDIT without CAP_NET_ADMIN).
  */
 int holdfast_events_open(struct holdfast_events **out, uint32_t index, enum holdfast_group group,
 			 uint64_t since);
@@ -268,7 +286,8 @@ uint64_t holdfast_events_replays(const struct holdfast_events *ev);
  * holdfast_keeping_start() - become the keeper
  * @a:		opened with HOLDFAST_OPEN_WRITE; must outlive the keeping
  *
- * Ends all leases and leaves the array silent.
+ * Ends all leases and leaves the array silent. Events say who (AUDIT) if the
+ * caller has CAP_NET_ADMIN; without it they are those of SAFETY.
  * Return: 0, -EBUSY (another file is the keeper), -EPERM, ...
  */
 int holdfast_keeping_start(struct holdfast_keeping **out, struct holdfast_array *a);
@@ -295,6 +314,21 @@ int holdfast_lease_create(struct holdfast_keeping *k, struct holdfast_lease *lea
 int holdfast_lease_revoke(struct holdfast_keeping *k, uint64_t id);	/* 0: all */
 int holdfast_keeping_arm(struct holdfast_keeping *k, struct holdfast_reason *r);
 int holdfast_keeping_reset(struct holdfast_keeping *k, struct holdfast_reason *r);
+/* The same for a request with a correlation id: HOLDFAST_CORR_LEN bytes, or NULL. */
+int holdfast_lease_revoke_as(struct holdfast_keeping *k, uint64_t id, const uint8_t *corr);
+int holdfast_keeping_arm_as(struct holdfast_keeping *k, struct holdfast_reason *r,
+			    const uint8_t *corr);
+int holdfast_keeping_reset_as(struct holdfast_keeping *k, struct holdfast_reason *r,
+			      const uint8_t *corr);
+
+/**
+ * holdfast_quota_set() - set the budgets of a tenant, or ask for them
+ * @q:	tenant, flags, set, budget and corr by the caller; out: all budgets in
+ *	force and what has been used
+ *
+ * What a budget means, and errors: struct holdfast_quota.
+ */
+int holdfast_quota_set(struct holdfast_keeping *k, struct holdfast_quota *q);
 
 /* -------------------------------------------------------- keeper socket */
 
@@ -347,7 +381,8 @@ struct holdfast_peer {
  * @lease_id:	out
  * @text:	HOLDFAST_TEXT_LEN bytes: why not, on error
  *
- * Return: 0 or -errno, which goes to the program.
+ * Return: 0 or -errno, which goes to the program; after holdfast_server_defer()
+ * anything: the answer comes later.
  */
 typedef int (*holdfast_grant_fn)(void *arg, const struct holdfast_peer *peer,
 				 const struct holdfast_lease_request *req, int *lease_fd,
@@ -359,8 +394,8 @@ typedef int (*holdfast_grant_fn)(void *arg, const struct holdfast_peer *peer,
  *		answers is not (-EADDRINUSE). NULL: listen nowhere (see server_add)
  * @gid:	group that may connect besides root, or (gid_t)-1: root only
  *
- * The server serves at most 16 connections at a time, each for at most 2 s and
- * one request, and never waits for any of them.
+ * The server serves at most 64 connections at a time (32 of one uid), each for
+ * at most 2 s and one request, and never waits for any of them.
  */
 int holdfast_server_open(struct holdfast_server **out, const char *path, gid_t gid,
 			 holdfast_grant_fn grant, void *arg);
@@ -370,6 +405,26 @@ int holdfast_server_add(struct holdfast_server *s, int sock);
 /* Connections taken over by holdfast_server_add() that are still open. */
 size_t holdfast_server_added(const struct holdfast_server *s);
 int holdfast_server_fd(const struct holdfast_server *s);	/* for poll(2): POLLIN */
+/**
+ * holdfast_server_defer() - in a grant function: the answer comes later
+ * @timeout_ms:	how long the program may be kept waiting; then it is hung up on
+ *
+ * Return: a token, never the same again; 0: answer now.
+ */
+uint64_t holdfast_server_defer(struct holdfast_server *s, uint32_t timeout_ms);
+/* Is the program that waits under @token still there? */
+bool holdfast_server_waits(struct holdfast_server *s, uint64_t token);
+/**
+ * holdfast_server_answer() - answer a request that was deferred
+ * @error:	0 or -errno
+ * @lease_fd:	taken over, also on error; -1: none
+ * @text:	why not, or NULL
+ *
+ * Return: 0, -ENOENT (nobody waits under @token any more) or -errno: it was not
+ * handed over, and the lease must be revoked.
+ */
+int holdfast_server_answer(struct holdfast_server *s, uint64_t token, int error, int lease_fd,
+			   uint64_t lease_id, const char *text);
 /* Serves what is ready and drops who is late. Call when readable and now and then. */
 int holdfast_server_run(struct holdfast_server *s);
 

@@ -40,6 +40,8 @@ static void reason_of(struct nlattr *nest, struct holdfast_reason *r)
 		return;
 	if (a[HOLDFAST_A_REASON_LIMIT])
 		r->limit = u32_of(a[HOLDFAST_A_REASON_LIMIT]);
+	if (a[HOLDFAST_A_REASON_QUOTA])
+		r->limit = HOLDFAST_LIM_QUOTA + u32_of(a[HOLDFAST_A_REASON_QUOTA]);
 	if (a[HOLDFAST_A_REASON_WHERE])
 		r->where = u32_of(a[HOLDFAST_A_REASON_WHERE]);
 	r->measured = (int64_t)u64_of(a[HOLDFAST_A_REASON_MEASURED]);
@@ -85,8 +87,11 @@ int hf_nl_parse_event(struct nlmsghdr *nlh, struct holdfast_event *e)
 	e->count = u32_of(a[HOLDFAST_A_EVENT_COUNT]);
 	reason_of(a[HOLDFAST_A_EVENT_REASON], &e->reason);
 	e->pid = (int32_t)u32_of(a[HOLDFAST_A_EVENT_PID]);
-	e->uid = u32_of(a[HOLDFAST_A_EVENT_UID]);
+	e->uid = a[HOLDFAST_A_EVENT_UID] ? u32_of(a[HOLDFAST_A_EVENT_UID]) : (uint32_t)-1;
 	string_of(a[HOLDFAST_A_EVENT_COMM], e->comm, sizeof(e->comm));
+	if (a[HOLDFAST_A_EVENT_CORR] &&
+	    nla_len(a[HOLDFAST_A_EVENT_CORR]) == (int)sizeof(e->corr))
+		memcpy(e->corr, nla_data(a[HOLDFAST_A_EVENT_CORR]), sizeof(e->corr));
 	return 0;
 }
 

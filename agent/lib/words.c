@@ -117,6 +117,7 @@ const char *holdfast_event_type_name(uint32_t type)
 		[HOLDFAST_EVENT_SILENCE_CONFIRMED] = "silence-confirmed",
 		[HOLDFAST_EVENT_ADDED] = "added",
 		[HOLDFAST_EVENT_REMOVED] = "removed",
+		[HOLDFAST_EVENT_QUOTA] = "quota",
 	};
 
 	return word(words, HF_COUNT(words), type);
@@ -139,6 +140,7 @@ const char *holdfast_detail_name(uint32_t detail)
 		[HOLDFAST_DETAIL_SET] = "set",
 		[HOLDFAST_DETAIL_TIGHTENED] = "tightened",
 		[HOLDFAST_DETAIL_FENCE] = "fence",
+		[HOLDFAST_DETAIL_SPENT] = "spent",
 	};
 
 	return word(words, HF_COUNT(words), detail);
@@ -189,16 +191,27 @@ static const struct holdfast_limit_desc limits[HOLDFAST_LIM_COUNT] = {
 	[HOLDFAST_LIM_TICK_LATE] = CEIL("tick_late", "ms"),
 };
 
+/* As kmod/rules/quota.h. */
+static const struct holdfast_limit_desc quotas[HOLDFAST_QUOTA_COUNT] = {
+	[HOLDFAST_QUOTA_EMIT] = CEIL("quota_emit", "ms"),
+	[HOLDFAST_QUOTA_ENERGY] = CEIL("quota_energy", "uJ"),
+	[HOLDFAST_QUOTA_FRAMES] = CEIL("quota_frames", "frames"),
+};
+
 const struct holdfast_limit_desc *holdfast_limit_desc(uint32_t limit)
 {
+	if (limit >= HOLDFAST_LIM_QUOTA && limit - HOLDFAST_LIM_QUOTA < HOLDFAST_QUOTA_COUNT)
+		return &quotas[limit - HOLDFAST_LIM_QUOTA];
 	return limit < HOLDFAST_LIM_COUNT ? &limits[limit] : NULL;
 }
 
 const char *holdfast_limit_name(uint32_t limit)
 {
+	const struct holdfast_limit_desc *d = holdfast_limit_desc(limit);
+
 	if (limit == HOLDFAST_LIM_NONE)
 		return "none";
-	return limit < HOLDFAST_LIM_COUNT ? limits[limit].name : "unknown";
+	return d ? d->name : "unknown";
 }
 
 int holdfast_limit_by_name(const char *name)

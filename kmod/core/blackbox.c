@@ -97,16 +97,17 @@ static u32 bb_snapshot(struct hf_array *a, struct holdfast_blackbox_entry *out, 
 
 /**
  * hf_blackbox_copy() - body of HOLDFAST_IOC_BLACKBOX
- * @a:	the array
+ * @c:	the caller; entries that name another lease than its own do not, unless it sees all
  * @arg: in kernel memory; @arg->entries points to the user's
  *
  * Context: process, may sleep.
  * Return: 0, -EINVAL, -ENOMEM, -EFAULT.
  */
-int hf_blackbox_copy(struct hf_array *a, struct holdfast_blackbox *arg)
+int hf_blackbox_copy(struct hf_ctx *c, struct holdfast_blackbox *arg)
 {
 	struct holdfast_blackbox_entry *copy;
-	u32 n, room = arg->count;
+	bool all = hf_sees_all(c);
+	u32 i, n, room = arg->count;
 	int ret = 0;
 
 	if (arg->reserved)
@@ -114,9 +115,13 @@ int hf_blackbox_copy(struct hf_array *a, struct holdfast_blackbox *arg)
 	copy = kvmalloc_array(HF_BLACKBOX, sizeof(*copy), GFP_KERNEL);
 	if (!copy)
 		return -ENOMEM;
-	n = bb_snapshot(a, copy, &arg->frozen);
+	n = bb_snapshot(c->array, copy, &arg->frozen);
 	arg->count = n;
 	n = min(n, room);
+	for (i = 0; i < n && !all; i++) {
+		if (!c->lease || copy[i].lease != c->lease->id)
+			copy[i].lease = 0;
+	}
 	if (n && copy_to_user(u64_to_user_ptr(arg->entries), copy, n * sizeof(*copy)))
 		ret = -EFAULT;
 	kvfree(copy);

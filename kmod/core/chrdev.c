@@ -24,6 +24,8 @@ union hf_arg {
 	struct holdfast_lease lease;
 	struct holdfast_lease_ref lease_ref;
 	struct holdfast_lease_list lease_list;
+	struct holdfast_quota quota;
+	struct holdfast_tenant_list tenant_list;
 	struct holdfast_control control;
 	struct holdfast_silence silence;
 	struct holdfast_self_test self_test;
@@ -163,6 +165,16 @@ static int hf_ioc_lease_list(struct hf_ctx *c, unsigned int cmd, union hf_arg *a
 	return hf_lease_list(c, &arg->lease_list);
 }
 
+static int hf_ioc_quota_set(struct hf_ctx *c, unsigned int cmd, union hf_arg *arg)
+{
+	return hf_quota_ioctl(c, &arg->quota);
+}
+
+static int hf_ioc_tenant_list(struct hf_ctx *c, unsigned int cmd, union hf_arg *arg)
+{
+	return hf_tenant_list(c, &arg->tenant_list);
+}
+
 static int hf_ioc_arm(struct hf_ctx *c, unsigned int cmd, union hf_arg *arg)
 {
 	return hf_arm(c, &arg->control);
@@ -179,9 +191,9 @@ static int hf_ioc_silence(struct hf_ctx *c, unsigned int cmd, union hf_arg *arg)
 	if (arg->silence.flags & ~HOLDFAST_SILENCE_LATCH)
 		return -EINVAL;
 	if (arg->silence.flags & HOLDFAST_SILENCE_LATCH)
-		hf_trip_operator(c->array);
+		hf_trip_operator(c->array, c->lease, arg->silence.corr);
 	else
-		hf_silence(c->array);
+		hf_silence(c->array, c->lease, arg->silence.corr);
 	return 0;
 }
 
@@ -213,19 +225,31 @@ static int hf_ioc_submit(struct hf_ctx *c, unsigned int cmd, union hf_arg *arg)
 static int hf_ioc_trip_get(struct hf_ctx *c, unsigned int cmd, union hf_arg *arg)
 {
 	struct hf_array *a = c->array;
+	struct holdfast_trip *t = &arg->trip;
+	bool all = hf_sees_all(c);
 	u32 size = arg->size;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&a->lock, flags);
-	arg->trip = a->trip;
+	*t = a->trip;
 	raw_spin_unlock_irqrestore(&a->lock, flags);
-	arg->trip.size = size;
+	t->size = size;
+	/* What happened is everybody's, who it was is not. Without a lease it was no tenant. */
+	if (!all && !(t->lease && hf_sees(c, all, t->tenant))) {
+		t->lease = 0;
+		t->tenant = 0;
+		t->cookie = 0;
+		t->pid = 0;
+		t->uid = (u32)-1;
+		memset(t->comm, 0, sizeof(t->comm));
+		memset(t->corr, 0, sizeof(t->corr));
+	}
 	return 0;
 }
 
 static int hf_ioc_blackbox(struct hf_ctx *c, unsigned int cmd, union hf_arg *arg)
 {
-	return hf_blackbox_copy(c->array, &arg->blackbox);
+	return hf_blackbox_copy(c, &arg->blackbox);
 }
 
 /* hf_ioc.flags */
@@ -253,6 +277,8 @@ static const struct hf_ioc hf_iocs[] = {
 	HF_IOC(HOLDFAST_IOC_BEAT, holdfast_beat, newest_seq, 0, hf_ioc_beat),
 	HF_IOC(HOLDFAST_IOC_LEASE_REVOKE, holdfast_lease_ref, id, 0, hf_ioc_lease_revoke),
 	HF_IOC(HOLDFAST_IOC_LEASE_LIST, holdfast_lease_list, leases, 0, hf_ioc_lease_list),
+	HF_IOC(HOLDFAST_IOC_QUOTA_SET, holdfast_quota, corr, HF_IOC_HW, hf_ioc_quota_set),
+	HF_IOC(HOLDFAST_IOC_TENANT_LIST, holdfast_tenant_list, reserved, 0, hf_ioc_tenant_list),
 	HF_IOC(HOLDFAST_IOC_ARM, holdfast_control, reason, HF_IOC_HW, hf_ioc_arm),
 	HF_IOC(HOLDFAST_IOC_SILENCE, holdfast_silence, flags, 0, hf_ioc_silence),
 	HF_IOC(HOLDFAST_IOC_RESET, holdfast_control, reason, HF_IOC_HW, hf_ioc_reset),

@@ -38,6 +38,11 @@ static inline const struct genl_dumpit_info *genl_info_dump(struct netlink_callb
 }
 #endif
 
+#ifndef GENL_MCAST_CAP_NET_ADMIN
+/* Groups had the flags of commands before. */
+#define GENL_MCAST_CAP_NET_ADMIN GENL_UNS_ADMIN_PERM
+#endif
+
 #ifdef HAVE_CLASS_CONST_UEVENT
 #define HF_UEVENT_CONST const
 #else

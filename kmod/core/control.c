@@ -41,7 +41,7 @@ static bool hf_condition_bad(struct hf_array *a, u64 now, struct hf_reason *r)
 	enum hf_action why;
 	u64 loop = now - a->sensor_loop_ns;
 
-	hf_model_advance(a->model, a->np, now);
+	hf_advance_locked(a, now);
 	hf_sensors_judge(&a->sensors, a->np, &a->env, now, &a->sv);
 	if (loop > hf_sensor_deadline_ns(a)) {
 		*r = hf_reason(HF_LIM_SENSOR_STALE, HF_NOWHERE, loop / NSEC_PER_MSEC,
@@ -72,7 +72,8 @@ static int hf_arm_check(struct hf_array *a, u64 now, struct hf_reason *r)
 	return hf_condition_bad(a, now, r) ? -ERANGE : 0;
 }
 
-static void hf_control_event(struct hf_array *a, const struct hf_ctx *c, enum hf_event_detail what)
+static void hf_control_event(struct hf_array *a, const struct hf_ctx *c, enum hf_event_detail what,
+			     const u8 *corr)
 {
 	struct hf_event_rec ev = {
 		.type = HF_EVT_STATE,
@@ -83,7 +84,7 @@ static void hf_control_event(struct hf_array *a, const struct hf_ctx *c, enum hf
 		.reason = hf_reason(HF_LIM_NONE, HF_NOWHERE, 0, 0),
 	};
 
-	hf_submitter_current(&ev.who);
+	hf_submitter_current(&ev.who, hf_corr_of(corr, c->lease));
 	hf_event_push(a, &ev);
 }
 
@@ -100,7 +101,7 @@ static int hf_pin(struct hf_array *a)
 	return 0;
 }
 
-static int hf_arm_locked(struct hf_ctx *c, struct hf_reason *r)
+static int hf_arm_locked(struct hf_ctx *c, const u8 *corr, struct hf_reason *r)
 {
 	struct hf_array *a = c->array;
 	unsigned long flags;
@@ -125,7 +126,7 @@ static int hf_arm_locked(struct hf_ctx *c, struct hf_reason *r)
 		a->state = HF_ARMED;
 		a->emitted = false;
 		a->last_frame_ns = ktime_get_ns();
-		hf_control_event(a, c, HF_DET_ARMED);
+		hf_control_event(a, c, HF_DET_ARMED, corr);
 		hf_status_update_locked(a, ktime_get_ns());
 	}
 	raw_spin_unlock_irqrestore(&a->lock, flags);
@@ -145,7 +146,7 @@ int hf_arm(struct hf_ctx *c, struct holdfast_control *ctl)
 	mutex_lock(&a->admit_lock);
 	ret = hf_control_allowed(c, ctl->epoch, HOLDFAST_RIGHT_ARM);
 	if (!ret)
-		ret = hf_arm_locked(c, &r);
+		ret = hf_arm_locked(c, ctl->corr, &r);
 	mutex_unlock(&a->admit_lock);
 	ctl->reason = hf_reason_uapi(&r);
 	return ret;
@@ -223,7 +224,7 @@ int hf_reset(struct hf_ctx *c, struct holdfast_control *ctl)
 			a->state = HF_SILENT;
 			memset(&a->burst, 0, sizeof(a->burst));
 			hf_blackbox_thaw(a);
-			hf_control_event(a, c, HF_DET_RESET);
+			hf_control_event(a, c, HF_DET_RESET, ctl->corr);
 			hf_status_update_locked(a, ktime_get_ns());
 		}
 		raw_spin_unlock_irqrestore(&a->lock, flags);
@@ -305,7 +306,7 @@ int hf_self_test(struct hf_ctx *c, struct holdfast_self_test *t)
 		msleep(20);
 	t->failed |= hf_test_condition(a, tick, &r);
 
-	hf_submitter_current(&ev.who);
+	hf_submitter_current(&ev.who, c->lease ? c->lease->corr : NULL);
 	ev.severity = t->failed ? HOLDFAST_SEV_WARNING : HOLDFAST_SEV_INFO;
 	ev.count = t->failed;
 	ev.reason = r;

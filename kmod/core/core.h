@@ -9,8 +9,10 @@
  *  ops_sem (rwsem)	hardware is there; read-held around every op that may
  *			sleep, write-held by unregister to set @gone
  *  admit_lock (mutex)	one admission, envelope change, arm, reset or lease
- *			change at a time; owns @scratch, @wire_next, rule sets
- *  lock (raw spinlock)	all that the governor's hard interrupt touches
+ *			change at a time; owns @scratch, @wire_next, rule sets;
+ *			an account changes hands under it
+ *  lock (raw spinlock)	all that the governor's hard interrupt touches: what is
+ *			used is charged there
  *  ev_lock (raw spinlock) event ring and black box; innermost
  * The registry's list has a mutex of its own and a raw lock for panic-time walks.
  */
@@ -31,6 +33,7 @@
 
 #include "holdfast.h"
 #include "holdfast_array.h"
+#include "rules/quota.h"
 #include "rules/supervise.h"
 
 #define HF_TICK_NS	(10 * NSEC_PER_MSEC)
@@ -43,11 +46,21 @@ struct hf_ruleset {
 	struct hf_rules rules;	/* variable length, last */
 };
 
-/* Who submitted: for trip records and events. */
+/* Who submitted or asked, and for which request: for trip records and events. */
 struct hf_submitter {
 	pid_t pid;
 	u32 uid;
 	char comm[HOLDFAST_COMM_LEN];
+	u8 corr[HOLDFAST_CORR_LEN];
+};
+
+/* One tenant: what it may use, and has used. Outlives its leases. */
+struct hf_account {
+	u64 tenant;
+	bool known;
+	bool told;		/* that its quota is spent */
+	u32 leases;		/* live ones */
+	struct hf_quota quota;
 };
 
 /* One event as kept in the ring; see uapi/holdfast.yaml for the meaning. */
@@ -64,6 +77,7 @@ enum hf_event_type {
 	HF_EVT_SILENCE_CONFIRMED = 10,
 	HF_EVT_ADDED	= 11,	/* array registered */
 	HF_EVT_REMOVED	= 12,
+	HF_EVT_QUOTA	= 13,	/* set, spent */
 };
 
 /* hf_event_rec.detail */
@@ -71,7 +85,7 @@ enum hf_event_detail {
 	HF_DET_NONE = 0,
 	HF_DET_ARMED, HF_DET_SILENCED, HF_DET_RESTED, HF_DET_RESET, HF_DET_EMITTING,
 	HF_DET_CLAIMED, HF_DET_CLOSED, HF_DET_CREATED, HF_DET_REVOKED, HF_DET_EXPIRED,
-	HF_DET_SET, HF_DET_TIGHTENED, HF_DET_FENCE,
+	HF_DET_SET, HF_DET_TIGHTENED, HF_DET_FENCE, HF_DET_SPENT,
 };
 
 struct hf_event_rec {
@@ -86,7 +100,7 @@ struct hf_event_rec {
 	u32 severity;
 	u32 cause;
 	u32 state;
-	u32 count;	/* REFUSED: frames; DERATE: cap_q16; SELF_TEST: failed parts */
+	u32 count;	/* REFUSED: frames; DERATE: cap_q16; SELF_TEST: parts; QUOTA: kinds */
 	struct hf_reason reason;
 	struct hf_submitter who;
 };
@@ -105,6 +119,7 @@ struct hf_lease {
 	struct list_head node;		/* array->leases; admit_lock and lock */
 	u64 id;
 	u64 tenant;
+	struct hf_account *account;	/* of @tenant, while it has not ended; lock */
 	u64 expires_ns;			/* 0 = never */
 	u64 epoch;
 	u32 rights;
@@ -113,6 +128,7 @@ struct hf_lease {
 	struct hf_envelope env;		/* the lease's own part; constant */
 	struct hf_ruleset *rs;		/* effective; written: admit_lock and lock */
 	char label[HOLDFAST_LABEL_LEN];
+	u8 corr[HOLDFAST_CORR_LEN];	/* of its creation */
 	struct mutex io_lock;		/* see above */
 	struct hf_frame_buf *buf;	/* io_lock */
 	u64 admitted, attenuated, rejected;	/* lock */
@@ -166,6 +182,7 @@ struct hf_array {
 	u64 last_frame_ns;
 	struct hf_wire *wire;		/* output now; valid while emitting */
 	struct hf_lease *emitter;	/* whose frame it is; NULL when off */
+	struct hf_account *payer;	/* who pays for what the model integrates */
 	struct hf_model *model;
 	struct hf_sensors sensors;
 	struct hf_sensor_verdict sv;	/* last judgement */
@@ -184,6 +201,7 @@ struct hf_array {
 	struct list_head leases;	/* also admit_lock */
 	u32 nleases;
 	u64 next_lease;
+	struct hf_account accounts[HOLDFAST_MAX_TENANTS];	/* lock; made: admit_lock too */
 
 	struct hrtimer timer;
 	struct task_struct *sensor_task;
@@ -242,12 +260,21 @@ const struct hf_envelope *hf_env_now(const struct hf_array *a);	/* lock or admit
 void hf_trip_locked(struct hf_array *a, enum holdfast_cause cause, enum holdfast_severity sev,
 		    const struct hf_reason *r, u64 onset_ns, const struct hf_lease *by);
 void hf_trip(struct hf_array *a, enum holdfast_cause cause, enum holdfast_severity sev);
-void hf_silence(struct hf_array *a);
-void hf_trip_operator(struct hf_array *a);
+/* Somebody asks: current, through @l if that is not NULL; @corr: of the request, may be NULL. */
+void hf_silence(struct hf_array *a, const struct hf_lease *l, const u8 *corr);
+void hf_trip_operator(struct hf_array *a, const struct hf_lease *l, const u8 *corr);
 void hf_rest_locked(struct hf_array *a, const struct hf_reason *r);
-void hf_submitter_current(struct hf_submitter *who);
+void hf_submitter_current(struct hf_submitter *who, const u8 *corr);
+/* The request's correlation id, or without one its lease's; @corr and @l may be NULL. */
+const u8 *hf_corr_of(const u8 *corr, const struct hf_lease *l);
 /* Puts the present output's amplitudes and pressures into the model. */
 void hf_model_output_locked(struct hf_array *a, u64 now);
+
+/* --- tenant.c: accounts, and who may know of whom */
+struct hf_account *hf_account_get_locked(struct hf_array *a, u64 tenant);
+void hf_advance_locked(struct hf_array *a, u64 now);
+void hf_payer_locked(struct hf_array *a);
+void hf_quota_spent_locked(struct hf_lease *l, const struct hf_reason *r);
 
 /* --- sensing.c: the sensor thread, and what may sleep after a state change. */
 int hf_sensing_start(struct hf_array *a);
@@ -255,7 +282,7 @@ void hf_sensing_stop(struct hf_array *a);
 void hf_settle(struct work_struct *work);
 u64 hf_sensor_deadline_ns(const struct hf_array *a);
 
-/* --- keeper.c, lease.c, site.c, submit.c, control.c: bodies of the ioctls. All
+/* --- keeper.c, lease.c, tenant.c, site.c, submit.c, control.c: bodies of the ioctls. All
  * of them: process context, may sleep, return 0 or the -errno of uapi/holdfast.h;
  * ops_sem read-held and the array not gone.
  */
@@ -269,6 +296,12 @@ int hf_keeper_claim(struct hf_ctx *c, struct holdfast_keeper *k);
 int hf_keeper_beat(struct hf_ctx *c, struct holdfast_beat *b);
 void hf_keeper_closed(struct hf_file *f);	/* release of a device node */
 bool hf_is_keeper(const struct hf_ctx *c, u64 epoch, int *err);	/* admit_lock */
+
+bool hf_sees_all(const struct hf_ctx *c);
+bool hf_sees(const struct hf_ctx *c, bool all, u64 tenant);
+int hf_copy_entries(u64 uptr, const void *entries, u32 n, size_t size, size_t entry_size);
+int hf_quota_ioctl(struct hf_ctx *c, struct holdfast_quota *q);
+int hf_tenant_list(struct hf_ctx *c, struct holdfast_tenant_list *list);
 
 int hf_lease_create(struct hf_ctx *c, struct holdfast_lease __user *uarg, struct holdfast_lease *l);
 int hf_lease_revoke(struct hf_ctx *c, struct holdfast_lease_ref *ref);
@@ -333,7 +366,7 @@ void hf_blackbox_add(struct hf_array *a, struct holdfast_blackbox_entry *e);
 void hf_blackbox_freeze(struct hf_array *a);
 void hf_blackbox_thaw(struct hf_array *a);
 /* Body of the ioctl; may sleep. */
-int hf_blackbox_copy(struct hf_array *a, struct holdfast_blackbox *arg);
+int hf_blackbox_copy(struct hf_ctx *c, struct holdfast_blackbox *arg);
 
 /* --- status.c: the page. lock held. */
 void hf_status_update_locked(struct hf_array *a, u64 now_ns);

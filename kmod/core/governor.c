@@ -20,12 +20,23 @@
 #define HF_REST_EVENT_NS	(500 * NSEC_PER_MSEC)
 #define HF_RESILENCE_TICKS	100
 
-void hf_submitter_current(struct hf_submitter *who)
+const u8 *hf_corr_of(const u8 *corr, const struct hf_lease *l)
+{
+	if (corr && memchr_inv(corr, 0, HOLDFAST_CORR_LEN))
+		return corr;
+	return l ? l->corr : NULL;
+}
+
+void hf_submitter_current(struct hf_submitter *who, const u8 *corr)
 {
 	who->pid = task_tgid_nr(current);
 	who->uid = from_kuid_munged(&init_user_ns, current_uid());
 	/* Not get_task_comm(): its lock sleeps on PREEMPT_RT, and ours may be held. */
 	strscpy_pad(who->comm, current->comm, sizeof(who->comm));
+	if (corr)
+		memcpy(who->corr, corr, sizeof(who->corr));
+	else
+		memset(who->corr, 0, sizeof(who->corr));
 }
 
 /* The envelope that governs what is emitted now: the emitting lease's, else the array's. */
@@ -63,6 +74,8 @@ void hf_model_output_locked(struct hf_array *a, u64 now)
 	u32 mpa[HF_MAX_FENCE];
 
 	lockdep_assert_held(&a->lock);
+	hf_advance_locked(a, now);
+	hf_payer_locked(a);
 	if (!a->emitter) {
 		hf_model_output(a->model, a->np, NULL, NULL, NULL, a->site.nfence, now);
 		return;
@@ -173,13 +186,12 @@ void hf_silence_locked(struct hf_array *a, const struct hf_submitter *who)
 		hf_state_event(a, HF_DET_SILENCED, HOLDFAST_SEV_INFO, NULL, l, who);
 }
 
-/* Somebody asks for silence: current. */
-void hf_silence(struct hf_array *a)
+void hf_silence(struct hf_array *a, const struct hf_lease *l, const u8 *corr)
 {
 	struct hf_submitter who;
 	unsigned long flags;
 
-	hf_submitter_current(&who);
+	hf_submitter_current(&who, hf_corr_of(corr, l));
 	raw_spin_lock_irqsave(&a->lock, flags);
 	hf_silence_locked(a, &who);
 	raw_spin_unlock_irqrestore(&a->lock, flags);
@@ -214,6 +226,7 @@ static void hf_trip_record(struct hf_array *a, enum holdfast_cause cause,
 	t->pid = by->who.pid;
 	t->uid = by->who.uid;
 	memcpy(t->comm, by->who.comm, sizeof(t->comm));
+	memcpy(t->corr, by->who.corr, sizeof(t->corr));
 }
 
 static void hf_trip_event(struct hf_array *a)
@@ -233,6 +246,7 @@ static void hf_trip_event(struct hf_array *a)
 	};
 
 	memcpy(ev.who.comm, t->comm, sizeof(t->comm));
+	memcpy(ev.who.corr, t->corr, sizeof(t->corr));
 	t->event_seq = hf_event_push(a, &ev);
 }
 
@@ -288,12 +302,12 @@ void hf_trip(struct hf_array *a, enum holdfast_cause cause, enum holdfast_severi
 }
 
 /* Somebody asks for a latched stop: current, whom the record names. */
-void hf_trip_operator(struct hf_array *a)
+void hf_trip_operator(struct hf_array *a, const struct hf_lease *l, const u8 *corr)
 {
-	struct hf_lease by = { .tenant = 0 };
+	struct hf_lease by = { .id = l ? l->id : 0, .tenant = l ? l->tenant : 0 };
 	unsigned long flags;
 
-	hf_submitter_current(&by.who);
+	hf_submitter_current(&by.who, hf_corr_of(corr, l));
 	raw_spin_lock_irqsave(&a->lock, flags);
 	hf_trip_locked(a, HOLDFAST_CAUSE_OPERATOR, HOLDFAST_SEV_CRITICAL, NULL, 0, &by);
 	raw_spin_unlock_irqrestore(&a->lock, flags);
@@ -321,6 +335,7 @@ static enum holdfast_cause hf_cause_of_demand(enum hf_sensor_demand d)
 
 static void hf_act_locked(struct hf_array *a, const struct hf_decision *d)
 {
+	struct hf_lease *l = a->emitter;
 	enum holdfast_severity sev = HOLDFAST_SEV_CRITICAL;
 	enum holdfast_cause cause;
 
@@ -329,6 +344,8 @@ static void hf_act_locked(struct hf_array *a, const struct hf_decision *d)
 		return;
 	case HF_ACT_REST:
 		hf_rest_locked(a, &d->reason);
+		if (l && hf_reason_is_quota(&d->reason))
+			hf_quota_spent_locked(l, &d->reason);
 		return;
 	case HF_ACT_TRIP_GOVERNOR_LATE:
 		cause = HOLDFAST_CAUSE_GOVERNOR_LATE;
@@ -419,12 +436,13 @@ static void hf_round_locked(struct hf_array *a, u64 due_ns, u64 now)
 		.beat_ns = a->keeper ? a->beat_ns : 0,
 		.frame_ns = a->last_frame_ns,
 		.lease_expires_ns = a->emitter ? a->emitter->expires_ns : 0,
+		.quota = a->payer ? &a->payer->quota : NULL,
 		.sensor_loop_ns = a->sensor_loop_ns,
 		.sensor_loop_max_ns = hf_sensor_deadline_ns(a),
 	};
 	struct hf_decision d;
 
-	hf_model_advance(a->model, a->np, now);
+	hf_advance_locked(a, now);
 	hf_sensors_judge(&a->sensors, a->np, hf_env_now(a), now, &a->sv);
 	hf_supervise(&w, hf_env_now(a), a->model, a->np, &a->sv, now, &d);
 	hf_act_locked(a, &d);

@@ -21,7 +21,7 @@ static void hf_keeper_event(struct hf_array *a, enum hf_event_detail why)
 		.reason = hf_reason(HF_LIM_NONE, HF_NOWHERE, 0, 0),
 	};
 
-	hf_submitter_current(&ev.who);
+	hf_submitter_current(&ev.who, NULL);
 	hf_event_push(a, &ev);
 }
 
@@ -31,7 +31,7 @@ static void hf_keeper_change_locked(struct hf_array *a, struct hf_file *f)
 	struct hf_submitter who;
 
 	lockdep_assert_held(&a->lock);
-	hf_submitter_current(&who);
+	hf_submitter_current(&who, NULL);
 	hf_silence_locked(a, &who);
 	hf_leases_end_all_locked(a, EKEYREVOKED, HF_DET_REVOKED);
 	a->keeper = f;

@@ -63,11 +63,13 @@ void hf_lease_end_locked(struct hf_lease *l, int err, enum hf_event_detail why)
 	struct hf_array *a = l->array;
 
 	lockdep_assert_held(&a->lock);
-	if (l->ended)
-		return;
+	/* Even if it ended before: what is freed after this must not be pointed at. */
 	if (a->emitter == l)
 		hf_rest_locked(a, &none);
+	if (l->ended)
+		return;
 	l->ended = err;
+	l->account->leases--;	/* once it is 0 the account may be another's */
 	a->nleases--;
 	hf_lease_event(l, why);
 }
@@ -125,7 +127,8 @@ static struct hf_lease *hf_lease_new(struct hf_array *a, const struct holdfast_l
 	l->tenant = arg->tenant;
 	strscpy(l->label, arg->label, sizeof(l->label));
 	l->last.reason = (struct holdfast_reason){ HOLDFAST_LIM_NONE, HOLDFAST_NOWHERE, 0, 0 };
-	hf_submitter_current(&l->who);
+	memcpy(l->corr, arg->corr, sizeof(l->corr));
+	hf_submitter_current(&l->who, l->corr);
 	l->buf = kvzalloc(sizeof(*l->buf), GFP_KERNEL);
 	ret = l->buf ? hf_lease_envelope(l, arg) : -ENOMEM;
 	if (ret) {
@@ -177,6 +180,12 @@ static int hf_lease_enlist(struct hf_ctx *c, struct hf_lease *l, struct holdfast
 	if (ret)
 		return ret;
 	raw_spin_lock_irqsave(&a->lock, flags);
+	l->account = hf_account_get_locked(a, l->tenant);
+	if (!l->account) {
+		ret = -ENOSPC;
+		goto out;
+	}
+	l->account->leases++;
 	l->id = a->next_lease++;
 	l->epoch = a->epoch;
 	if (arg->duration_ms)
@@ -184,8 +193,9 @@ static int hf_lease_enlist(struct hf_ctx *c, struct hf_lease *l, struct holdfast
 	list_add_tail(&l->node, &a->leases);
 	a->nleases++;
 	hf_lease_event(l, HF_DET_CREATED);
+out:
 	raw_spin_unlock_irqrestore(&a->lock, flags);
-	return 0;
+	return ret;
 }
 
 static void hf_lease_delist(struct hf_lease *l, int err, enum hf_event_detail why)
@@ -279,6 +289,8 @@ int hf_lease_revoke(struct hf_ctx *c, struct holdfast_lease_ref *ref)
 	list_for_each_entry(l, &a->leases, node) {
 		if (l->ended || (ref->id && l->id != ref->id))
 			continue;
+		/* The lease does nothing after this: what it ends with is this request's. */
+		memcpy(l->who.corr, hf_corr_of(ref->corr, l), sizeof(l->who.corr));
 		hf_lease_end_locked(l, EKEYREVOKED, HF_DET_REVOKED);
 		found = true;
 	}
@@ -293,18 +305,22 @@ out:
 int hf_lease_list(struct hf_ctx *c, struct holdfast_lease_list *list)
 {
 	struct holdfast_lease_info *info;
+	size_t entry_size = list->entry_size ?: HOLDFAST_LEASE_INFO_SIZE_0;
 	struct hf_array *a = c->array;
+	bool all = hf_sees_all(c);
 	unsigned long flags;
 	struct hf_lease *l;
-	u32 n = 0, copied;
-	int ret = 0;
+	u32 n = 0;
+	int ret;
 
+	if (list->reserved || entry_size < HOLDFAST_LEASE_INFO_SIZE_0 || entry_size > PAGE_SIZE)
+		return -EINVAL;
 	info = kvcalloc(HOLDFAST_MAX_LEASES, sizeof(*info), GFP_KERNEL);
 	if (!info)
 		return -ENOMEM;
 	raw_spin_lock_irqsave(&a->lock, flags);
 	list_for_each_entry(l, &a->leases, node) {
-		if (l->ended || n == HOLDFAST_MAX_LEASES)
+		if (l->ended || n == HOLDFAST_MAX_LEASES || !hf_sees(c, all, l->tenant))
 			continue;
 		info[n] = (struct holdfast_lease_info){
 			.id = l->id,
@@ -317,12 +333,11 @@ int hf_lease_list(struct hf_ctx *c, struct holdfast_lease_list *list)
 			.pid = l->who.pid,
 		};
 		memcpy(info[n].label, l->label, sizeof(l->label));
+		memcpy(info[n].corr, l->corr, sizeof(l->corr));
 		n++;
 	}
 	raw_spin_unlock_irqrestore(&a->lock, flags);
-	copied = min(n, list->count);
-	if (copied && copy_to_user(u64_to_user_ptr(list->leases), info, copied * sizeof(*info)))
-		ret = -EFAULT;
+	ret = hf_copy_entries(list->leases, info, min(n, list->count), sizeof(*info), entry_size);
 	list->count = n;
 	kvfree(info);
 	return ret;

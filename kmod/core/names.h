@@ -88,7 +88,8 @@
 	X(HOLDFAST_DETAIL_EXPIRED,	"expired") \
 	X(HOLDFAST_DETAIL_SET,		"set") \
 	X(HOLDFAST_DETAIL_TIGHTENED,	"tightened") \
-	E(HOLDFAST_DETAIL_FENCE,	"fence")
+	X(HOLDFAST_DETAIL_FENCE,	"fence") \
+	E(HOLDFAST_DETAIL_SPENT,	"spent")
 
 /* Each gives "unknown" for a value that has no word, never NULL. */
 const char *hf_word_state(u32 v);

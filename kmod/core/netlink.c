@@ -18,7 +18,7 @@
 #include "holdfast_netlink.h"
 #include "netlink_put.h"
 
-enum { HF_NL_SAFETY, HF_NL_TELEMETRY };
+enum { HF_NL_SAFETY, HF_NL_TELEMETRY, HF_NL_AUDIT };
 
 static struct genl_family hf_nl_family;
 
@@ -32,6 +32,7 @@ struct hf_nl_event_dump {
 	u64 instance;
 	u64 next;	/* sequence number */
 	u64 lost;	/* gone since the last one sent */
+	bool who;	/* the requester may know who it was */
 };
 
 static_assert(sizeof(struct hf_nl_array_dump) <= sizeof_field(struct netlink_callback, ctx));
@@ -194,18 +195,20 @@ static int hf_nl_event_get_start(struct netlink_callback *cb)
 		return -ERANGE;
 	}
 	d->next = since ? nla_get_u64(since) + 1 : 1;
+	d->who = netlink_capable(cb->skb, CAP_NET_ADMIN);
 	return 0;
 }
 
 static int hf_nl_dump_event(struct sk_buff *skb, struct netlink_callback *cb,
 			    const struct hf_array *a, const struct hf_event_rec *ev, u64 lost)
 {
+	const struct hf_nl_event_dump *d = (void *)cb->ctx;
 	void *head = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
 				 &hf_nl_family, NLM_F_MULTI, HOLDFAST_CMD_EVENT_GET);
 
 	if (!head)
 		return -EMSGSIZE;
-	if (hf_nl_put_event(skb, a, ev) ||
+	if (hf_nl_put_event(skb, a, ev, d->who) ||
 	    (lost && nla_put_u64_64bit(skb, HOLDFAST_A_EVENT_LOST, lost, HOLDFAST_A_EVENT_PAD))) {
 		genlmsg_cancel(skb, head);
 		return -EMSGSIZE;
@@ -253,8 +256,25 @@ static int hf_nl_event_get_dumpit(struct sk_buff *skb, struct netlink_callback *
 	return skb->len ?: err;
 }
 
+static void hf_nl_multicast(struct hf_array *a, const struct hf_event_rec *ev, unsigned int group,
+			    u8 cmd, bool who)
+{
+	size_t size = hf_nl_event_size(ev, who);
+	struct sk_buff *skb;
+	void *head;
+
+	if (!genl_has_listeners(&hf_nl_family, &init_net, group))
+		return;
+	skb = genlmsg_new(size, GFP_KERNEL);
+	if (!skb)
+		return;
+	head = genlmsg_put(skb, 0, 0, &hf_nl_family, 0, cmd);
+	if (!hf_nl_end(skb, head, size, head ? hf_nl_put_event(skb, a, ev, who) : 0))
+		genlmsg_multicast(&hf_nl_family, skb, 0, group, GFP_KERNEL);
+}
+
 /**
- * hf_netlink_event() - multicast one event to the group "safety"
+ * hf_netlink_event() - multicast one event: what happened to "safety", who it was to "audit"
  * @a:	the array
  * @ev:	the event
  *
@@ -263,18 +283,8 @@ static int hf_nl_event_get_dumpit(struct sk_buff *skb, struct netlink_callback *
  */
 void hf_netlink_event(struct hf_array *a, const struct hf_event_rec *ev)
 {
-	size_t size = hf_nl_event_size(ev);
-	struct sk_buff *skb;
-	void *head;
-
-	if (!genl_has_listeners(&hf_nl_family, &init_net, HF_NL_SAFETY))
-		return;
-	skb = genlmsg_new(size, GFP_KERNEL);
-	if (!skb)
-		return;
-	head = genlmsg_put(skb, 0, 0, &hf_nl_family, 0, HOLDFAST_CMD_EVENT_NTF);
-	if (!hf_nl_end(skb, head, size, head ? hf_nl_put_event(skb, a, ev) : 0))
-		genlmsg_multicast(&hf_nl_family, skb, 0, HF_NL_SAFETY, GFP_KERNEL);
+	hf_nl_multicast(a, ev, HF_NL_SAFETY, HOLDFAST_CMD_EVENT_NTF, false);
+	hf_nl_multicast(a, ev, HF_NL_AUDIT, HOLDFAST_CMD_AUDIT_NTF, true);
 }
 
 /* ---- status-get */
@@ -379,9 +389,9 @@ static int hf_nl_silence_doit(struct sk_buff *skb, struct genl_info *info)
 	if (IS_ERR(a))
 		return PTR_ERR(a);
 	if (flags && (nla_get_u32(flags) & HOLDFAST_SILENCE_LATCH))
-		hf_trip_operator(a);
+		hf_trip_operator(a, NULL, NULL);
 	else
-		hf_silence(a);
+		hf_silence(a, NULL, NULL);
 	hf_array_put(a);
 	return 0;
 }
@@ -437,6 +447,7 @@ static const struct genl_ops hf_nl_ops[] = {
 static const struct genl_multicast_group hf_nl_groups[] = {
 	[HF_NL_SAFETY] = { .name = HOLDFAST_MCGRP_SAFETY },
 	[HF_NL_TELEMETRY] = { .name = HOLDFAST_MCGRP_TELEMETRY },
+	[HF_NL_AUDIT] = { .name = HOLDFAST_MCGRP_AUDIT, .flags = GENL_MCAST_CAP_NET_ADMIN },
 };
 
 /*

@@ -26,6 +26,11 @@ static bool no_limit(const struct holdfast_reason *r)
 	return r->limit == HOLDFAST_LIM_NONE;
 }
 
+static bool is_quota(const struct holdfast_reason *r)
+{
+	return !no_limit(r) && r->limit >= HOLDFAST_LIM_QUOTA;
+}
+
 static bool no_place(const struct holdfast_reason *r)
 {
 	return r->where == HOLDFAST_NOWHERE;
@@ -48,7 +53,10 @@ static int put_reason(struct sk_buff *skb, int type, const struct holdfast_reaso
 		return 0;
 	nest = nla_nest_start(skb, type);
 	if (!nest ||
-	    (!no_limit(r) && nla_put_u32(skb, HOLDFAST_A_REASON_LIMIT, r->limit)) ||
+	    (is_quota(r) &&
+	     nla_put_u32(skb, HOLDFAST_A_REASON_QUOTA, r->limit - HOLDFAST_LIM_QUOTA)) ||
+	    (!no_limit(r) && !is_quota(r) &&
+	     nla_put_u32(skb, HOLDFAST_A_REASON_LIMIT, r->limit)) ||
 	    (!no_place(r) && nla_put_u32(skb, HOLDFAST_A_REASON_WHERE, r->where)) ||
 	    nla_put_s64(skb, HOLDFAST_A_REASON_MEASURED, r->measured, HOLDFAST_A_REASON_PAD) ||
 	    nla_put_s64(skb, HOLDFAST_A_REASON_BOUND, r->bound, HOLDFAST_A_REASON_PAD))
@@ -125,20 +133,45 @@ int hf_nl_put_array(struct sk_buff *skb, const struct hf_array *a, const struct 
 
 /* ---- event */
 
-size_t hf_nl_event_size(const struct hf_event_rec *ev)
+static bool has_corr(const struct hf_event_rec *ev)
 {
-	const struct holdfast_reason reason = hf_reason_uapi(&ev->reason);
-
-	return 9 * HF_NL_U32 + 7 * HF_NL_U64 + reason_size(&reason) +
-	       str_size(ev->who.comm, sizeof(ev->who.comm));
+	return memchr_inv(ev->who.corr, 0, sizeof(ev->who.corr));
 }
 
-int hf_nl_put_event(struct sk_buff *skb, const struct hf_array *a, const struct hf_event_rec *ev)
+static size_t who_size(const struct hf_event_rec *ev)
 {
-	const struct holdfast_reason reason = hf_reason_uapi(&ev->reason);
+	return 2 * HF_NL_U64 + 2 * HF_NL_U32 + str_size(ev->who.comm, sizeof(ev->who.comm)) +
+	       (has_corr(ev) ? nla_total_size(sizeof(ev->who.corr)) : 0);
+}
+
+static int put_who(struct sk_buff *skb, const struct hf_event_rec *ev)
+{
 	char comm[HOLDFAST_COMM_LEN];
 
 	strscpy(comm, ev->who.comm, sizeof(comm));
+	if (put_u64(skb, HOLDFAST_A_EVENT_LEASE, ev->lease) ||
+	    put_u64(skb, HOLDFAST_A_EVENT_TENANT, ev->tenant) ||
+	    nla_put_s32(skb, HOLDFAST_A_EVENT_PID, ev->who.pid) ||
+	    nla_put_u32(skb, HOLDFAST_A_EVENT_UID, ev->who.uid) ||
+	    nla_put_string(skb, HOLDFAST_A_EVENT_COMM, comm) ||
+	    (has_corr(ev) &&
+	     nla_put(skb, HOLDFAST_A_EVENT_CORR, sizeof(ev->who.corr), ev->who.corr)))
+		return -EMSGSIZE;
+	return 0;
+}
+
+size_t hf_nl_event_size(const struct hf_event_rec *ev, bool who)
+{
+	const struct holdfast_reason reason = hf_reason_uapi(&ev->reason);
+
+	return 7 * HF_NL_U32 + 5 * HF_NL_U64 + reason_size(&reason) + (who ? who_size(ev) : 0);
+}
+
+int hf_nl_put_event(struct sk_buff *skb, const struct hf_array *a, const struct hf_event_rec *ev,
+		    bool who)
+{
+	const struct holdfast_reason reason = hf_reason_uapi(&ev->reason);
+
 	if (nla_put_u32(skb, HOLDFAST_A_EVENT_INDEX, a->index) ||
 	    put_u64(skb, HOLDFAST_A_EVENT_INSTANCE, a->instance) ||
 	    put_u64(skb, HOLDFAST_A_EVENT_SEQ, ev->seq) ||
@@ -150,13 +183,9 @@ int hf_nl_put_event(struct sk_buff *skb, const struct hf_array *a, const struct 
 	    nla_put_u32(skb, HOLDFAST_A_EVENT_CAUSE, ev->cause) ||
 	    nla_put_u32(skb, HOLDFAST_A_EVENT_STATE, ev->state) ||
 	    put_u64(skb, HOLDFAST_A_EVENT_EPOCH, ev->epoch) ||
-	    put_u64(skb, HOLDFAST_A_EVENT_LEASE, ev->lease) ||
-	    put_u64(skb, HOLDFAST_A_EVENT_TENANT, ev->tenant) ||
 	    nla_put_u32(skb, HOLDFAST_A_EVENT_COUNT, ev->count) ||
 	    put_reason(skb, HOLDFAST_A_EVENT_REASON, &reason) ||
-	    nla_put_s32(skb, HOLDFAST_A_EVENT_PID, ev->who.pid) ||
-	    nla_put_u32(skb, HOLDFAST_A_EVENT_UID, ev->who.uid) ||
-	    nla_put_string(skb, HOLDFAST_A_EVENT_COMM, comm))
+	    (who && put_who(skb, ev)))
 		return -EMSGSIZE;
 	return 0;
 }

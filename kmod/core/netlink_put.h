@@ -31,12 +31,14 @@ void hf_nl_array_view(struct hf_array *a, struct hf_nl_array *v);
 
 /* Sizes are those of the payload after the generic netlink header. */
 size_t hf_nl_array_size(const struct hf_array *a, const struct hf_nl_array *v);
-size_t hf_nl_event_size(const struct hf_event_rec *ev);
+/* @who: tell who it was. */
+size_t hf_nl_event_size(const struct hf_event_rec *ev, bool who);
 size_t hf_nl_status_size(const struct hf_nl_status *st);
 
 /* 0 or -EMSGSIZE. */
 int hf_nl_put_array(struct sk_buff *skb, const struct hf_array *a, const struct hf_nl_array *v);
-int hf_nl_put_event(struct sk_buff *skb, const struct hf_array *a, const struct hf_event_rec *ev);
+int hf_nl_put_event(struct sk_buff *skb, const struct hf_array *a, const struct hf_event_rec *ev,
+		    bool who);
 int hf_nl_put_status(struct sk_buff *skb, const struct hf_array *a, const struct hf_nl_status *st);
 
 #endif /* HF_NETLINK_PUT_H */

@@ -29,8 +29,8 @@ static DEFINE_IDA(hf_ida);
 static dev_t hf_devt;
 
 /*
- * What outlives an unplugging: the site envelope, heat and dose. Otherwise
- * pulling the plug would loosen limits and forget exposure.
+ * What outlives an unplugging: the site envelope, heat, dose and what tenants
+ * have used. Otherwise pulling the plug would loosen limits and forget exposure.
  */
 struct hf_memory {
 	struct list_head node;
@@ -39,6 +39,7 @@ struct hf_memory {
 	bool in_use;
 	struct hf_envelope site;
 	struct hf_model model;
+	struct hf_account accounts[HOLDFAST_MAX_TENANTS];
 };
 
 static LIST_HEAD(hf_memories);	/* hf_registry_lock */
@@ -243,7 +244,7 @@ err:
 	return ERR_PTR(ret);
 }
 
-/* Site envelope, heat and dose: new, or as they were when it went. */
+/* Site envelope, heat, dose and what tenants used: new, or as they were when it went. */
 static int hf_array_recall(struct hf_array *a, const struct hf_memory *m, bool known, u64 now)
 {
 	struct hf_reason r;
@@ -253,6 +254,7 @@ static int hf_array_recall(struct hf_array *a, const struct hf_memory *m, bool k
 	if (known) {
 		a->site = m->site;
 		a->sealed = m->sealed;
+		memcpy(a->accounts, m->accounts, sizeof(a->accounts));
 		if (m->model.channels == a->np->channels) {
 			*a->model = m->model;
 			hf_model_advance(a->model, a->np, now);
@@ -276,6 +278,7 @@ static void hf_memory_keep(struct hf_array *a)
 		m->site = a->site;
 		m->sealed = a->sealed;
 		m->model = *a->model;
+		memcpy(m->accounts, a->accounts, sizeof(m->accounts));
 		m->in_use = false;
 	}
 	mutex_unlock(&hf_registry_lock);

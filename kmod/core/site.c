@@ -219,7 +219,7 @@ static bool hf_change_held(struct hf_array *a, struct hf_site_change *ch, struct
 	l = a->emitter;
 	if (l) {
 		ctx.now_ns = ktime_get_ns();
-		hf_model_advance(a->model, a->np, ctx.now_ns);
+		hf_advance_locked(a, ctx.now_ns);
 		hf_model_fence_changed(a->model, ch->fence_map, ch->site.nfence);
 		*a->model_copy = *a->model;
 		ctx.derate_q16 = a->derate_q16;
@@ -247,7 +247,7 @@ static void hf_change_commit(struct hf_array *a, struct hf_site_change *ch,
 	unsigned long flags;
 	u32 i;
 
-	hf_submitter_current(&ev.who);
+	hf_submitter_current(&ev.who, NULL);
 	raw_spin_lock_irqsave(&a->lock, flags);
 	if (a->emitter && !keep)
 		hf_rest_locked(a, &res.reason);
@@ -471,7 +471,7 @@ int hf_seal(struct hf_ctx *c, struct holdfast_seal *s)
 		goto out;
 	}
 	__module_get(THIS_MODULE);
-	hf_submitter_current(&ev.who);
+	hf_submitter_current(&ev.who, NULL);
 	raw_spin_lock_irqsave(&a->lock, flags);
 	a->sealed = true;
 	hf_event_push(a, &ev);

@@ -91,7 +91,10 @@ static int hf_submit_allowed(const struct hf_lease *l, const struct hf_frame_buf
 		return ret;
 	if (a->state == HF_TRIPPED)
 		return -ESHUTDOWN;
-	return a->state == HF_SILENT ? -ENOTCONN : 0;
+	if (a->state == HF_SILENT)
+		return -ENOTCONN;
+	/* One tenant's frame is not taken away by another's, not even by silence. */
+	return a->emitter && a->emitter->tenant != l->tenant ? -EBUSY : 0;
 }
 
 /**
@@ -121,6 +124,15 @@ int hf_open_gate(struct hf_array *a)
 	}
 	raw_spin_unlock_irqrestore(&a->lock, flags);
 	return ret;
+}
+
+/* Ends here: no burst, no trip, nothing in the records of others. */
+static void hf_refused_quota(struct hf_lease *l, const struct hf_reason *r)
+{
+	lockdep_assert_held(&l->array->lock);
+	l->rejected++;
+	l->array->n_rejected++;
+	hf_quota_spent_locked(l, r);
 }
 
 static void hf_refused(struct hf_lease *l, const struct hf_result *r, u64 now)
@@ -175,6 +187,7 @@ static void hf_output_locked(struct hf_lease *l, u64 now)
 	a->last_commit_ns = now;
 	a->last_frame_ns = now;
 	hf_model_output_locked(a, now);
+	hf_quota_frame(&l->account->quota);
 	if (was == a->state)
 		return;
 	trace_holdfast_state(a->index, was, a->state, HF_DET_EMITTING);
@@ -288,7 +301,8 @@ static void hf_account(struct hf_lease *l, const struct hf_result *r)
 }
 
 /* What the frame is judged against, as of now, and how often silence() had been called. */
-static int hf_snapshot(struct hf_lease *l, struct hf_context *ctx, u64 *silences)
+static int hf_snapshot(struct hf_lease *l, struct hf_context *ctx, struct hf_quota *quota,
+		       u64 *silences)
 {
 	struct hf_array *a = l->array;
 	unsigned long flags;
@@ -298,15 +312,17 @@ static int hf_snapshot(struct hf_lease *l, struct hf_context *ctx, u64 *silences
 	ret = hf_submit_allowed(l, l->buf);
 	if (!ret) {
 		ctx->now_ns = ktime_get_ns();
-		hf_model_advance(a->model, a->np, ctx->now_ns);
+		hf_advance_locked(a, ctx->now_ns);
 		*a->model_copy = *a->model;
 		ctx->model = a->model_copy;
 		ctx->last_commit_ns = a->last_commit_ns;
 		ctx->last = a->emitter ? a->wire : NULL;
 		ctx->derate_q16 = a->derate_q16;
+		*quota = l->account->quota;
+		ctx->quota = quota;
 		*silences = a->silences;
 		l->cookie = l->buf->head.cookie;
-		hf_submitter_current(&l->who);
+		hf_submitter_current(&l->who, l->corr);
 	}
 	raw_spin_unlock_irqrestore(&a->lock, flags);
 	return ret;
@@ -317,6 +333,7 @@ static int hf_judge_and_commit(struct hf_lease *l, const struct hf_request *req,
 {
 	struct hf_array *a = l->array;
 	struct hf_context ctx;
+	struct hf_quota quota;
 	unsigned long flags;
 	u64 silences = 0;
 	unsigned int i;
@@ -324,12 +341,12 @@ static int hf_judge_and_commit(struct hf_lease *l, const struct hf_request *req,
 
 	lockdep_assert_held(&a->admit_lock);
 	for (i = 0; i < HF_SUBMIT_TRIES && ret == -EAGAIN; i++) {
-		ret = hf_snapshot(l, &ctx, &silences);
+		ret = hf_snapshot(l, &ctx, &quota, &silences);
 		if (ret)
 			return ret;
 		hf_admit(&l->rs->rules, &ctx, req, a->scratch, a->wire_next, r);
 		if (r->verdict == HF_REJECT)
-			return -ERANGE;
+			return hf_reason_is_quota(&r->reason) ? -EDQUOT : -ERANGE;
 		ret = hf_commit(l, ctx.derate_q16, silences);
 	}
 	if (ret != -EAGAIN)
@@ -430,6 +447,10 @@ again:
 		if (ret == -ERANGE) {
 			raw_spin_lock_irqsave(&a->lock, flags);
 			hf_refused(l, &r, ktime_get_ns());
+			raw_spin_unlock_irqrestore(&a->lock, flags);
+		} else if (ret == -EDQUOT) {
+			raw_spin_lock_irqsave(&a->lock, flags);
+			hf_refused_quota(l, &r.reason);
 			raw_spin_unlock_irqrestore(&a->lock, flags);
 		} else if (!ret) {
 			hf_account(l, &r);

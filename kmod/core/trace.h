@@ -17,6 +17,7 @@
 
 #include "names.h"
 #include "rules/limits.h"
+#include "rules/quota.h"
 
 /* So that user space can read the names out of the format files. */
 #define HF_ENUM(v, w)	TRACE_DEFINE_ENUM(v);
@@ -36,7 +37,11 @@ HF_LIMITS(HF_LIM_ENUM)
 #define HF_SYM_LAST(v, w) { v, w }
 #define HF_WORD(list, v) __print_symbolic(v, list(HF_SYM, HF_SYM_LAST))
 #define HF_LIM_SYM(NAME, name, unit, sense, lo, hi) { HF_LIM_##NAME, #name },
-#define HF_LIM_WORD(v)	__print_symbolic(v, HF_LIMITS(HF_LIM_SYM) { HF_LIM_NONE, "none" })
+#define HF_LIM_WORD(v)	__print_symbolic(v, HF_LIMITS(HF_LIM_SYM) \
+				{ HF_LIM_QUOTA + HF_QUOTA_EMIT, "quota_emit" }, \
+				{ HF_LIM_QUOTA + HF_QUOTA_ENERGY, "quota_energy" }, \
+				{ HF_LIM_QUOTA + HF_QUOTA_FRAMES, "quota_frames" }, \
+				{ HF_LIM_NONE, "none" })
 
 TRACE_EVENT(holdfast_frame,
 	TP_PROTO(u32 index, u64 lease, u64 cookie, u32 verdict, u32 limit, u32 where,

@@ -574,6 +574,8 @@ void hf_admit(const struct hf_rules *r, const struct hf_context *ctx, const stru
 			verdict(res, HF_ADMIT, HF_Q16_ONE, none);
 			return;
 		}
+		if (ctx->quota && hf_quota_spent(ctx->quota, HF_QUOTA_ALL, &first))
+			break;
 		t.phasors = false;
 		memset(&t.b, 0, sizeof(t.b));
 		t.b.all = req->attenuate && r->np->amp_levels > 1;

@@ -10,6 +10,7 @@
 
 #include "field.h"
 #include "model.h"
+#include "quota.h"
 
 struct hf_focus { s32 x_um, y_um, z_um; };
 
@@ -74,6 +75,7 @@ struct hf_context {
 	const struct hf_wire *last;	/* output now; NULL: off */
 	const struct hf_model *model;	/* advanced to now_ns */
 	u32 derate_q16;		/* amplitude cap factor, 65536 = none */
+	const struct hf_quota *quota;	/* of whom the frame is; NULL: none */
 };
 
 /* Scratch of one admission, too large for a kernel stack. */
@@ -97,6 +99,8 @@ struct hf_result {
  * with too many foci, is malformed: rejected with HF_LIM_NONE. A frame that is
  * off on every channel (after calibration, rounding and mask) is always
  * admitted, at any time: silence is always possible.
+ *
+ * A quota that is used up comes before all limits, whatever @req->attenuate says.
  *
  * Reasons: AMP_CAP stands for DRIVE_DUTY and derating too (bound = the cap in
  * force). FRAME_INTERVAL: measured = ns since the last commit. EMIT_REST:

@@ -62,6 +62,7 @@ enum hf_limit {
 };
 
 #define HF_LIM_NONE 0xffffffffU
+#define HF_LIM_QUOTA 256U	/* + enum hf_quota_kind, in reasons: see quota.h */
 
 enum hf_sense { HF_CEIL, HF_FLOOR };
 
@@ -77,7 +78,7 @@ extern const struct hf_limit_desc hf_limits[HF_LIM_COUNT];
 
 /* Which limit, where, how much: see struct holdfast_reason. */
 struct hf_reason {
-	u32 limit;	/* enum hf_limit or HF_LIM_NONE */
+	u32 limit;	/* enum hf_limit, a quota (HF_LIM_QUOTA) or HF_LIM_NONE */
 	u32 where;	/* channel, fence point, focus or sensor; HF_NOWHERE */
 	s64 measured;
 	s64 bound;
@@ -86,6 +87,11 @@ struct hf_reason {
 static inline struct hf_reason hf_reason(u32 limit, u32 where, s64 measured, s64 bound)
 {
 	return (struct hf_reason){ limit, where, measured, bound };
+}
+
+static inline bool hf_reason_is_quota(const struct hf_reason *r)
+{
+	return r->limit >= HF_LIM_QUOTA && r->limit != HF_LIM_NONE;
 }
 
 #endif /* HF_LIMITS_H */

@@ -8,6 +8,7 @@
  * Formulas, bounds and sources: docs/models.md.
  */
 #include "model.h"
+#include "sum.h"
 
 #define HF_Q32_ONE 0x100000000ULL
 
@@ -100,30 +101,6 @@ static u64 hf_tau_ns(u32 tau_ms)
 	return tau_ms * (u64)HF_NSEC_PER_MSEC;
 }
 
-static u64 hf_add_sat(u64 a, u64 b)
-{
-	return a > U64_MAX - b ? U64_MAX : a + b;
-}
-
-/*
- * Adds @pa2_q16 over @dt_ns (at most one bucket) to a bucket. Exact: what does
- * not fill a unit is kept in @rem.
- */
-static void hf_dose_add(u64 *bucket, u32 *rem, u64 pa2_q16, u64 dt_ns)
-{
-	const u64 sec_ns = HF_NSEC_PER_SEC;
-	u64 sec = dt_ns / sec_ns, ns = dt_ns % sec_ns;
-	u64 part = pa2_q16 % sec_ns * ns + *rem;
-	u64 whole = pa2_q16 / sec_ns * ns + part / sec_ns;
-
-	*rem = (u32)(part % sec_ns);
-	if (sec && pa2_q16 > U64_MAX / sec)
-		whole = U64_MAX;
-	else
-		whole = hf_add_sat(whole, pa2_q16 * sec);
-	*bucket = hf_add_sat(*bucket, whole);
-}
-
 static void hf_dose_next_bucket(struct hf_model *m)
 {
 	u32 j, was = m->bucket;
@@ -160,8 +137,8 @@ static void hf_dose_advance(struct hf_model *m, u64 now_ns)
 			dt = HF_DOSE_BUCKET_NS - in;
 		for (j = 0; j < m->points; j++)
 			if (m->point_pa2[j])
-				hf_dose_add(&m->dose_q16[j][m->bucket], &m->dose_rem[j],
-					    m->point_pa2[j], dt);
+				hf_sum_add(&m->dose_q16[j][m->bucket], &m->dose_rem[j],
+					   m->point_pa2[j], dt);
 		from += dt;
 	}
 }

@@ -17,6 +17,7 @@
  *	REST, HOLD                -      -      x        -     frame held >= HOLD
  *	REST, EMIT_MAX            -      -      x        -     run of emission >= EMIT_MAX
  *	REST, EMIT_DUTY           -      -      x        -     share of time > EMIT_DUTY
+ *	REST, a quota             -      -      x        -     tenant's time or energy used up
  *	REST, no limit            -      -      x        -     lease ended
  *
  * Models are judged only while emitting: with outputs off they can only fall,
@@ -153,6 +154,7 @@ static void hf_judge_rest(const struct hf_watch *w, const struct hf_envelope *en
 {
 	u64 held = hf_since(now_ns, w->frame_ns), hold = hf_limit_ns(env, HF_LIM_HOLD);
 	u64 max = hf_limit_ns(env, HF_LIM_EMIT_MAX);
+	struct hf_reason spent;
 
 	if (held >= hold)
 		hf_decide(out, HF_ACT_REST,
@@ -169,6 +171,8 @@ static void hf_judge_rest(const struct hf_watch *w, const struct hf_envelope *en
 			  hf_reason(HF_LIM_EMIT_DUTY, HF_NOWHERE, (m->duty_ppb + 999) / 1000,
 				    env->limit[HF_LIM_EMIT_DUTY]),
 			  now_ns);
+	else if (w->quota && hf_quota_spent(w->quota, HF_QUOTA_HELD, &spent))
+		hf_decide(out, HF_ACT_REST, spent, now_ns);
 	else if (w->lease_expires_ns && now_ns >= w->lease_expires_ns)
 		hf_decide(out, HF_ACT_REST, hf_reason(HF_LIM_NONE, HF_NOWHERE, 0, 0),
 			  w->lease_expires_ns);

@@ -7,6 +7,7 @@
 #define HF_SUPERVISE_H
 
 #include "model.h"
+#include "quota.h"
 #include "sensors.h"
 #include "states.h"
 
@@ -17,6 +18,7 @@ struct hf_watch {
 	u64 beat_ns;		/* last beat that counted; 0: no keeper */
 	u64 frame_ns;		/* last admitted frame */
 	u64 lease_expires_ns;	/* of the lease that emits; 0 = never */
+	const struct hf_quota *quota;	/* of whose frame is emitted; NULL: none */
 	u64 sensor_loop_ns;	/* the sensor thread's last completed round */
 	u64 sensor_loop_max_ns;	/* its own deadline; not judged if there are no sensors */
 };
@@ -35,7 +37,7 @@ enum hf_action {
 
 struct hf_decision {
 	enum hf_action action;
-	struct hf_reason reason;	/* REST: HOLD, EMIT_MAX, EMIT_DUTY or NONE (lease ended) */
+	struct hf_reason reason;	/* REST: HOLD, EMIT_MAX, EMIT_DUTY, a quota, NONE: lease */
 	u64 onset_ns;
 };
 

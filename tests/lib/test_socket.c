@@ -24,6 +24,8 @@ struct keeper {
 	struct holdfast_peer peer;
 	unsigned int asked;
 	int answer;		/* 0: hand out /dev/null */
+	bool later;		/* answer when told to */
+	volatile uint64_t token;
 	char path[64];
 };
 
@@ -36,6 +38,10 @@ static int grant(void *arg, const struct holdfast_peer *peer,
 	k->last = *req;
 	k->peer = *peer;
 	k->asked++;
+	if (k->later) {
+		k->token = holdfast_server_defer(k->server, 500);
+		return -EIO;	/* means nothing now */
+	}
 	if (k->answer) {
 		snprintf(text, HOLDFAST_TEXT_LEN, "because of %d", -k->answer);
 		return k->answer;
@@ -149,6 +155,95 @@ Test(socket, the_server_keeps_nothing)
 	cr_assert_eq(recv(fd, &r, sizeof(r), 0), (ssize_t)sizeof(r));
 	cr_assert_eq(recv(fd, &r, sizeof(r), 0), 0);
 	close(fd);
+	stop(&k);
+}
+
+/* One thread: the program's end of the socket is only looked at here. */
+static int ask_later(struct keeper *k)
+{
+	struct hf_wire_request w = { .magic = HF_WIRE_MAGIC, .version = HF_WIRE_VERSION,
+				     .op = HF_WIRE_LEASE, .rights = 1 };
+	int fd;
+
+	memset(k, 0, sizeof(*k));
+	k->later = true;
+	snprintf(k->path, sizeof(k->path), "/tmp/holdfast-later-%d", getpid());
+	unlink(k->path);
+	cr_assert_eq(holdfast_server_open(&k->server, k->path, (gid_t)-1, grant, k), 0);
+	fd = connected(k);
+	cr_assert_eq(send(fd, &w, sizeof(w), 0), (ssize_t)sizeof(w));
+	for (int i = 0; i < 3; i++)
+		cr_assert_eq(holdfast_server_run(k->server), 0);
+	cr_assert(k->token);
+	return fd;
+}
+
+Test(socket, an_answer_that_comes_later)
+{
+	struct hf_wire_reply r;
+	struct keeper k;
+	int fd = ask_later(&k);
+
+	cr_assert_eq(recv(fd, &r, sizeof(r), MSG_DONTWAIT), -1, "answered too early");
+	cr_assert(holdfast_server_waits(k.server, k.token));
+	cr_assert(!holdfast_server_waits(k.server, k.token + 1));
+	cr_assert_eq(holdfast_server_answer(k.server, k.token + 1, 0, -1, 0, NULL), -ENOENT);
+	cr_assert_eq(holdfast_server_answer(k.server, k.token, 0, open("/dev/null", O_RDWR), 9, NULL), 0);
+	cr_assert_eq(recv(fd, &r, sizeof(r), 0), (ssize_t)sizeof(r));
+	cr_assert_eq(r.error, 0);
+	cr_assert_eq(r.lease_id, 9);
+	cr_assert_eq(recv(fd, &r, sizeof(r), 0), 0, "one request, one answer");
+	cr_assert_eq(holdfast_server_answer(k.server, k.token, 0, -1, 0, NULL), -ENOENT, "only once");
+	close(fd);
+	holdfast_server_close(k.server);
+}
+
+Test(socket, a_program_that_does_not_wait)
+{
+	struct keeper k;
+	size_t before = open_files();
+	int fd = ask_later(&k);
+
+	close(fd);
+	cr_assert_eq(holdfast_server_run(k.server), 0);
+	cr_assert(!holdfast_server_waits(k.server, k.token), "gone, and not noticed");
+	cr_assert_eq(holdfast_server_answer(k.server, k.token, 0, open("/dev/null", O_RDWR), 9, NULL), -ENOENT);
+	holdfast_server_close(k.server);
+	cr_assert_eq(open_files(), before, "what could not be handed over stayed open");
+}
+
+Test(socket, nobody_waits_for_ever)
+{
+	struct keeper k;
+	char c;
+	int fd = ask_later(&k);
+
+	usleep(600000);
+	cr_assert_eq(holdfast_server_run(k.server), 0);
+	cr_assert_eq(recv(fd, &c, 1, 0), 0, "hung up on after its 500 ms");
+	cr_assert_eq(holdfast_server_answer(k.server, k.token, 0, -1, 0, NULL), -ENOENT);
+	close(fd);
+	holdfast_server_close(k.server);
+}
+
+Test(socket, one_uid_does_not_take_all_places)
+{
+	struct holdfast_array *a = NULL;
+	char text[HOLDFAST_TEXT_LEN];
+	struct keeper k;
+	int idle[32];
+
+	start(&k, 0);
+	for (size_t i = 0; i < 32; i++)
+		idle[i] = connected(&k);
+	usleep(200000);
+	cr_assert_eq(holdfast_lease_request(&a, k.path, &wish, 2000, text), -EAGAIN, "%s", text);
+	cr_assert(strstr(text, "has 32 connections to the keeper where 32 are allowed"), "%s", text);
+	for (size_t i = 0; i < 32; i++)
+		close(idle[i]);
+	usleep(200000);
+	cr_assert_eq(holdfast_lease_request(&a, k.path, &wish, 2000, text), 0, "%s", text);
+	holdfast_close(a);
 	stop(&k);
 }
 

@@ -45,9 +45,29 @@ Test(words, limits_are_the_drivers)
 		cr_assert(!strchr(d->unit, '/') || strchr(buf, '/'), "%s", buf);
 	}
 	cr_assert_null(holdfast_limit_desc(HOLDFAST_LIM_COUNT));
+	cr_assert_null(holdfast_limit_desc(HOLDFAST_LIM_QUOTA - 1));
+	cr_assert_null(holdfast_limit_desc(HOLDFAST_LIM_QUOTA + HOLDFAST_QUOTA_COUNT));
 	cr_assert_eq(holdfast_limit_by_name("no_such"), -ENOENT);
 	cr_assert_str_eq(holdfast_limit_name(HOLDFAST_LIM_NONE), "none");
 	cr_assert_str_eq(holdfast_limit_name(HOLDFAST_LIM_COUNT), "unknown");
+}
+
+Test(words, quotas_have_names_and_units_but_are_no_limits)
+{
+	static const char *const units[] = { "ms", "uJ", "frames" };
+	char text[HOLDFAST_TEXT_LEN];
+
+	for (uint32_t k = 0; k < HOLDFAST_QUOTA_COUNT; k++) {
+		const struct holdfast_limit_desc *d = holdfast_limit_desc(HOLDFAST_LIM_QUOTA + k);
+
+		cr_assert_str_eq(d->unit, units[k]);
+		cr_assert_str_eq(holdfast_limit_name(HOLDFAST_LIM_QUOTA + k), d->name);
+		cr_assert_eq(holdfast_limit_by_name(d->name), -ENOENT);
+	}
+	holdfast_strerror_reason(&(struct holdfast_reason){ HOLDFAST_LIM_QUOTA + HOLDFAST_QUOTA_ENERGY,
+							    HOLDFAST_NOWHERE, 2500000, 2000000 },
+				 text, sizeof(text));
+	cr_assert_str_eq(text, "quota_energy: 2.500 J where 2.000 J is allowed");
 }
 
 #include "../../kmod/core/names.h"
@@ -72,7 +92,7 @@ Test(words, names_are_the_drivers)
 	cr_assert_str_eq(holdfast_event_type_name(0), "unknown");
 	cr_assert_str_eq(holdfast_event_type_name(HOLDFAST_EVENT_STATE), "state");
 	cr_assert_str_eq(holdfast_event_type_name(HOLDFAST_EVENT_REMOVED), "removed");
-	cr_assert_str_eq(holdfast_event_type_name(HOLDFAST_EVENT_REMOVED + 1), "unknown");
+	cr_assert_str_eq(holdfast_event_type_name(HOLDFAST_EVENT_QUOTA + 1), "unknown");
 }
 
 static void sentence(uint32_t limit, uint32_t where, int64_t measured, int64_t bound,

@@ -4,9 +4,9 @@
 # million frames in User-mode Linux, fewer under emulation.  HOLDFAST_SEED repeats a run as far as
 # scheduling allows; the seed of each is printed.
 
-adversary() { # kernel frames seed
+adversary() { # kernel frames seed [option…]
 	scripts/vm --kernel "$1" --strict --timeout 1000 -- \
-		build/tests/vm/adversary --frames "$2" ${3:+--seed "$3"}
+		build/tests/vm/adversary --frames "$2" ${3:+--seed "$3"} "${@:4}"
 }
 
 # User-mode Linux has one processor: two guests use two of ours.
@@ -35,5 +35,5 @@ adversary_pair() { # frames
 
 step_tap adversary-uml adversary_pair 1000000
 for kernel in 6.1 6.12; do
-	step_tap "adversary-$kernel" adversary "$kernel" 20000 "${HOLDFAST_SEED-}"
+	step_tap "adversary-$kernel" adversary "$kernel" 20000 "${HOLDFAST_SEED-}" --noise 50
 done

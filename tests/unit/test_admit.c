@@ -158,6 +158,37 @@ Test(admit, silence_is_always_admitted)
 	cr_assert_eq(judge(), HF_REJECT);
 }
 
+/* Before every limit, whatever attenuation is asked for; sound is refused, silence is not. */
+Test(admit, quota)
+{
+	static struct hf_quota quota;
+	const u64 budget[HF_QUOTA_KINDS] = { 5, 6, 1 };
+
+	build();
+	hf_quota_init(&quota);
+	ctx.quota = &quota;
+	all(32768);
+	admitted();
+	hf_quota_set(&quota, HF_QUOTA_ALL, budget, false);
+	admitted();
+	hf_quota_frame(&quota);
+	refused(HF_LIM_QUOTA + HF_QUOTA_FRAMES, HF_NOWHERE, 1, 1);
+	hf_quota_charge(&quota, 0, 5 * MSEC);
+	env.limit[HF_LIM_AMP_CAP] = 100;
+	build();
+	for (int attenuate = 0; attenuate < 2; attenuate++) {
+		req.attenuate = attenuate;
+		refused(HF_LIM_QUOTA + HF_QUOTA_EMIT, HF_NOWHERE, 5, 5);
+	}
+	all(0);
+	admitted();
+	cr_assert_eq(out.on, 0);
+	/* A frame that is held is not judged by it: that is the tick's. */
+	out.on = 1;
+	out.level[0] = 1;
+	cr_assert(hf_recheck(rules, &ctx, &out, &scratch, &res));
+}
+
 Test(admit, phase_goes_to_the_nearest_level)
 {
 	static const u32 levels[] = { 2, 3, 10, 32, 100, 128, 256, 4096 };

@@ -262,15 +262,45 @@ Test(supervise, lease_ends)
 	emitting_only(T + 5, HF_ACT_NONE);
 }
 
+Test(supervise, quota)
+{
+	const u64 budget[HF_QUOTA_KINDS] = { 10, 2000000, 0 };
+	struct hf_quota q;
+
+	setup();
+	hf_quota_init(&q);
+	hf_quota_set(&q, HF_QUOTA_ALL, budget, false);
+	w.quota = &q;
+	emitting_only(T, HF_ACT_NONE);	/* FRAMES says nothing about the one that is held */
+	hf_quota_charge(&q, 0, 10 * MSEC - 1);
+	emitting_only(T, HF_ACT_NONE);
+	hf_quota_charge(&q, 0, 1);
+	emitting_only(T, HF_ACT_REST);
+	reason(HF_LIM_QUOTA + HF_QUOTA_EMIT, HF_NOWHERE, 10, 10);
+	hf_quota_set(&q, 1 << HF_QUOTA_EMIT, &(u64){ HF_QUOTA_NONE }, false);
+	emitting_only(T, HF_ACT_NONE);
+	hf_quota_charge(&q, 1000000, 3 * SEC);
+	emitting_only(T, HF_ACT_REST);
+	reason(HF_LIM_QUOTA + HF_QUOTA_ENERGY, HF_NOWHERE, 3000000, 2000000);
+	cr_assert_eq(d.onset_ns, T);
+	w.quota = NULL;
+	emitting_only(T, HF_ACT_NONE);
+}
+
 /* Everything wrong at once, mended one by one from the top. */
 Test(supervise, order)
 {
+	struct hf_quota q;
+
 	setup();
 	env.limit[HF_LIM_DOSE] = env.limit[HF_LIM_POWER_AVG] = env.limit[HF_LIM_CHAN_RISE] = 0;
 	env.limit[HF_LIM_EMIT_MAX] = env.limit[HF_LIM_EMIT_DUTY] = 0;
 	m.power_avg_uw = m.chan_rise_uk[0] = m.duty_ppb = 5000;
 	w.tick_due_ns = w.sensor_loop_ns = w.frame_ns = w.beat_ns = T - 10 * SEC;
 	w.lease_expires_ns = 1;
+	hf_quota_init(&q);
+	hf_quota_set(&q, 1 << HF_QUOTA_EMIT, &(u64){ 0 }, false);
+	w.quota = &q;
 	sv.demand = HF_DEMAND_STALE;
 	cr_assert_eq(at(T), HF_ACT_TRIP_GOVERNOR_LATE);
 	w.tick_due_ns = T;
@@ -295,6 +325,9 @@ Test(supervise, order)
 	at(T);
 	cr_assert_eq(d.reason.limit, HF_LIM_EMIT_DUTY);
 	m.duty_ppb = 0;
+	at(T);
+	cr_assert_eq(d.reason.limit, HF_LIM_QUOTA + HF_QUOTA_EMIT);
+	w.quota = NULL;
 	cr_assert_eq(at(T), HF_ACT_REST);
 	cr_assert_eq(d.reason.limit, HF_LIM_NONE);
 	w.lease_expires_ns = 0;

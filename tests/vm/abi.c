@@ -106,6 +106,7 @@ struct call {
 	size_t flags;			/* offset of a field of flags, all but a few unknown */
 	size_t reserved;		/* offset of a field that must be zero */
 	bool closes;			/* a good call makes a file */
+	size_t first;			/* size in the first ABI, if it was less */
 };
 
 static void fill_nothing(void *arg)
@@ -159,6 +160,26 @@ static void fill_list(void *arg)
 	l->leases = (uintptr_t)some_leases;
 }
 
+static void fill_quota(void *arg)
+{
+	struct holdfast_quota *q = arg;
+
+	q->epoch = w.epoch;
+	q->set = 1U << HOLDFAST_QUOTA_EMIT;
+	q->budget[HOLDFAST_QUOTA_EMIT] = HOLDFAST_QUOTA_NONE;
+}
+
+static struct holdfast_tenant_info some_tenants[HOLDFAST_MAX_TENANTS];
+
+static void fill_tenants(void *arg)
+{
+	struct holdfast_tenant_list *l = arg;
+
+	l->count = HOLDFAST_MAX_TENANTS;
+	l->tenants = (uintptr_t)some_tenants;
+	l->entry_size = sizeof(some_tenants[0]);
+}
+
 /* Both begin silent. */
 static void fill_control(void *arg)
 {
@@ -208,6 +229,8 @@ static void fill_submit(void *arg)
 #define NO_FLAGS		.flags = NONE
 #define RESERVED(_type)		.reserved = offsetof(struct _type, reserved)
 #define NO_RESERVED		.reserved = NONE
+#define FIRST(_type, _last)	.first = offsetof(struct _type, _last) + \
+					 sizeof(((struct _type *)0)->_last)
 
 /* All calls but those without a size of their own: STATUS, LAST_VERDICT. */
 static const struct call calls[] = {
@@ -222,15 +245,22 @@ static const struct call calls[] = {
 	{ CALL(BEAT, holdfast_beat), fill_beat, .elsewhere = ENOTTY, FLAGS(holdfast_beat),
 	  NO_RESERVED },
 	{ CALL(LEASE_CREATE, holdfast_lease), fill_lease, .elsewhere = ENOTTY,
-	  FLAGS(holdfast_lease), RESERVED(holdfast_lease), .closes = true },
+	  FLAGS(holdfast_lease), RESERVED(holdfast_lease), FIRST(holdfast_lease, label),
+	  .closes = true },
 	{ CALL(LEASE_REVOKE, holdfast_lease_ref), fill_ref, .good = ENOENT, .elsewhere = EPERM,
-	  FLAGS(holdfast_lease_ref), NO_RESERVED },
-	{ CALL(LEASE_LIST, holdfast_lease_list), fill_list, NO_FLAGS, NO_RESERVED },
+	  FLAGS(holdfast_lease_ref), NO_RESERVED, FIRST(holdfast_lease_ref, id) },
+	{ CALL(LEASE_LIST, holdfast_lease_list), fill_list, NO_FLAGS,
+	  RESERVED(holdfast_lease_list), FIRST(holdfast_lease_list, leases) },
+	{ CALL(QUOTA_SET, holdfast_quota), fill_quota, .elsewhere = EPERM, FLAGS(holdfast_quota),
+	  RESERVED(holdfast_quota) },
+	{ CALL(TENANT_LIST, holdfast_tenant_list), fill_tenants, NO_FLAGS,
+	  RESERVED(holdfast_tenant_list) },
 	{ CALL(ARM, holdfast_control), fill_control, .elsewhere = EINVAL, FLAGS(holdfast_control),
-	  NO_RESERVED },
-	{ CALL(SILENCE, holdfast_silence), fill_nothing, FLAGS(holdfast_silence), NO_RESERVED },
+	  NO_RESERVED, FIRST(holdfast_control, reason) },
+	{ CALL(SILENCE, holdfast_silence), fill_nothing, FLAGS(holdfast_silence), NO_RESERVED,
+	  FIRST(holdfast_silence, flags) },
 	{ CALL(RESET, holdfast_control), fill_control, .good = EBUSY, .elsewhere = EINVAL,
-	  FLAGS(holdfast_control), NO_RESERVED },
+	  FLAGS(holdfast_control), NO_RESERVED, FIRST(holdfast_control, reason) },
 	{ CALL(SELF_TEST, holdfast_self_test), fill_idle, FLAGS(holdfast_self_test),
 	  NO_RESERVED },
 	{ CALL(ENVELOPE_GET, holdfast_envelope), fill_site, NO_FLAGS, NO_RESERVED },
@@ -243,7 +273,8 @@ static const struct call calls[] = {
 	{ CALL(FENCE_ADD, holdfast_fence), fill_fence, NO_FLAGS, RESERVED(holdfast_fence) },
 	{ CALL(SUBMIT, holdfast_submit), fill_submit, .lease = true, .elsewhere = ENOTTY,
 	  FLAGS(holdfast_submit), RESERVED(holdfast_submit) },
-	{ CALL(TRIP_GET, holdfast_trip), fill_nothing, NO_FLAGS, NO_RESERVED },
+	{ CALL(TRIP_GET, holdfast_trip), fill_nothing, NO_FLAGS, NO_RESERVED,
+	  FIRST(holdfast_trip, count) },
 	{ CALL(BLACKBOX, holdfast_blackbox), fill_nothing, NO_FLAGS, RESERVED(holdfast_blackbox) },
 };
 
@@ -264,11 +295,29 @@ static int make(const struct call *c, void *arg)
 	return ret;
 }
 
+/* A program that was built before the structure grew: nothing behind its own is read or written. */
+static void test_older(const struct call *c)
+{
+	static char room[65536];
+	size_t size, i;
+
+	for (size = c->first; c->first && size < c->size; size += 4) {
+		prepare(c, room, size);
+		memset(room + size, 0xa5, c->size);
+		want(make(c, room), c->good, "older, of %zu bytes", size);
+		for (i = size; i < size + c->size && room[i] == (char)0xa5; i++)
+			;
+		check(i == size + c->size, "older, of %zu bytes: byte %zu was written", size, i);
+	}
+}
+
 static void test_sizes(const struct call *c)
 {
 	static char room[65536];
 	__u32 *size = (__u32 *)room;
 	int ret;
+
+	test_older(c);
 
 	if (c->fill) {
 		prepare(c, room, c->size);
@@ -289,7 +338,7 @@ static void test_sizes(const struct call *c)
 	want(make(c, room), EINVAL, "size 0");
 	*size = 4;
 	want(make(c, room), EINVAL, "size 4");
-	*size = (__u32)c->size - 1;
+	*size = (__u32)(c->first ?: c->size) - 1;
 	want(make(c, room), EINVAL, "a byte too short");
 	*size = 0xffffffff;
 	ret = make(c, room);
@@ -303,6 +352,8 @@ static void test_fields(const struct call *c)
 
 	for (bit = 0; bit < 32 && c->flags != NONE; bit++) {
 		if (c->cmd == HOLDFAST_IOC_SILENCE && 1U << bit == HOLDFAST_SILENCE_LATCH)
+			continue;
+		if (c->cmd == HOLDFAST_IOC_QUOTA_SET && 1U << bit == HOLDFAST_QUOTA_RESET)
 			continue;
 		prepare(c, room, c->size);
 		*(__u32 *)(room + c->flags) = 1U << bit;
@@ -593,6 +644,109 @@ static void test_lease_create(void)
 	      live_leases());
 	close(fd);
 	result("lease create");
+}
+
+/* Entries of lists: as long as the caller knows them, never a byte more. */
+static void test_entries(void)
+{
+	static char room[4 * 4096];
+	struct holdfast_lease_info *li = (void *)room;
+	struct holdfast_lease_list l = { .size = sizeof(l), .count = 2,
+					 .leases = (uintptr_t)room };
+	struct holdfast_tenant_list t = { .size = sizeof(t), .count = 1,
+					  .tenants = (uintptr_t)room };
+	const __u8 corr[HOLDFAST_CORR_LEN] = "correlation id!";
+	const struct scene_ask ask = { .rights = HOLDFAST_RIGHT_RAW, .label = "entries",
+				       .tenant = 77, .corr = corr };
+	__u64 id;
+	int fd = scene_lease(w.b.keeper.fd, w.epoch, &ask, &id);
+	size_t first = HOLDFAST_LEASE_INFO_SIZE_0;
+
+	memset(room, 0xa5, sizeof(room));
+	want(scene_ioctl(w.ro, HOLDFAST_IOC_LEASE_LIST, &l), 0, "list without entry_size");
+	check(((struct holdfast_lease_info *)(room + first))->id == id && room[2 * first] == (char)0xa5,
+	      "entries of the first ABI: lease %llu",
+	      ((struct holdfast_lease_info *)(room + first))->id);
+	l.entry_size = sizeof(*li);
+	want(scene_ioctl(w.ro, HOLDFAST_IOC_LEASE_LIST, &l), 0, "list");
+	check(li[1].id == id && li[1].tenant == 77 && !strcmp(li[1].label, "entries") &&
+	      !memcmp(li[1].corr, corr, sizeof(corr)), "the entry of lease %llu", id);
+	memset(room, 0xa5, sizeof(room));
+	l.entry_size = sizeof(*li) + 8;
+	want(scene_ioctl(w.ro, HOLDFAST_IOC_LEASE_LIST, &l), 0, "longer entries");
+	check(!memcmp(room + sizeof(*li), "\0\0\0\0\0\0\0", 8) &&
+	      ((struct holdfast_lease_info *)(room + l.entry_size))->id == id &&
+	      room[2 * l.entry_size] == (char)0xa5, "longer entries are not padded with zeros");
+	l.entry_size = (__u32)first - 1;
+	want(scene_ioctl(w.ro, HOLDFAST_IOC_LEASE_LIST, &l), EINVAL, "entries a byte too short");
+	l.entry_size = 4097;
+	want(scene_ioctl(w.ro, HOLDFAST_IOC_LEASE_LIST, &l), EINVAL, "entries of more than a page");
+
+	memset(room, 0xa5, sizeof(room));
+	t.entry_size = sizeof(struct holdfast_tenant_info);
+	want(scene_ioctl(w.ro, HOLDFAST_IOC_TENANT_LIST, &t), 0, "tenants");
+	check(t.count >= 2 && room[t.entry_size] == (char)0xa5, "%u tenants, or more than asked for",
+	      t.count);
+	t.entry_size--;
+	want(scene_ioctl(w.ro, HOLDFAST_IOC_TENANT_LIST, &t), EINVAL, "tenants, a byte too short");
+	t.entry_size = 4097;
+	want(scene_ioctl(w.ro, HOLDFAST_IOC_TENANT_LIST, &t), EINVAL, "tenants of more than a page");
+	t.entry_size = sizeof(struct holdfast_tenant_info);
+	t.tenants = (uintptr_t)w.hole;
+	want(scene_ioctl(w.ro, HOLDFAST_IOC_TENANT_LIST, &t), EFAULT, "tenants nowhere");
+	close(fd);
+	result("entries of lists");
+}
+
+/* A quota of one kind, on @fd. */
+static int quota(int fd, __u64 epoch, __u64 tenant, __u32 set, __u64 budget, __u32 flags)
+{
+	struct holdfast_quota q = { .size = sizeof(q), .flags = flags, .epoch = epoch,
+				    .tenant = tenant, .set = set };
+	unsigned int k;
+
+	for (k = 0; k < HOLDFAST_QUOTA_COUNT; k++)
+		q.budget[k] = budget;
+	return scene_ioctl(fd, HOLDFAST_IOC_QUOTA_SET, &q);
+}
+
+static void test_quota(void)
+{
+	const __u32 all = (1U << HOLDFAST_QUOTA_COUNT) - 1;
+	const struct scene_ask ask = { .rights = HOLDFAST_RIGHT_ALL, .tenant = 999 };
+	int keeper = w.b.keeper.fd;
+	struct holdfast_quota q;
+	__u64 t;
+
+	want(quota(w.other, w.epoch, 5, 1, 10, 0), EPERM, "by a file that is no keeper");
+	want(quota(w.ro, w.epoch, 5, 1, 10, 0), EPERM, "by a read-only file");
+	want(quota(w.b.lease, w.epoch, 5, 1, 10, 0), EPERM, "by a lease");
+	want(quota(keeper, w.epoch + 1, 5, 1, 10, 0), ESTALE, "in another epoch");
+	want(quota(keeper, w.epoch, 5, 1U << HOLDFAST_QUOTA_COUNT, 10, 0), EINVAL, "unknown kind");
+	want(quota(keeper, w.epoch, 5, 0, 10, HOLDFAST_QUOTA_RESET), EINVAL, "reset of nothing");
+	want(scene_quota_get(&w.b.keeper, 5, &q), ENOENT, "of a tenant that nobody knows");
+	want(quota(keeper, w.epoch, 5, 1U << HOLDFAST_QUOTA_ENERGY, 10, 0), 0, "set");
+	want(scene_quota_get(&w.b.keeper, 5, &q), 0, "ask");
+	check(q.budget[HOLDFAST_QUOTA_ENERGY] == 10 &&
+	      q.budget[HOLDFAST_QUOTA_EMIT] == HOLDFAST_QUOTA_NONE &&
+	      q.budget[HOLDFAST_QUOTA_ROOM - 1] == HOLDFAST_QUOTA_NONE &&
+	      !q.used[HOLDFAST_QUOTA_ENERGY], "budgets %llu %llu", q.budget[HOLDFAST_QUOTA_EMIT],
+	      q.budget[HOLDFAST_QUOTA_ENERGY]);
+
+	/* As many as there are; who binds nobody makes room. */
+	for (t = 1000; !quota(keeper, w.epoch, t, all, 10, 0); t++)
+		;
+	check(t - 1000 <= HOLDFAST_MAX_TENANTS && t - 1000 >= HOLDFAST_MAX_TENANTS - 3,
+	      "room for %llu", t - 1000);
+	want(quota(keeper, w.epoch, t, all, 10, 0), ENOSPC, "one too many");
+	want(scene_lease(keeper, w.epoch, &ask, NULL), ENOSPC, "lease of one too many");
+	want(quota(keeper, w.epoch, 1000, all, 11, 0), 0, "one that is known");
+	want(quota(keeper, w.epoch, 1001, all, HOLDFAST_QUOTA_NONE, 0), 0, "one that binds nobody");
+	want(quota(keeper, w.epoch, t, all, 10, 0), 0, "makes room");
+	want(quota(keeper, w.epoch, 5, all, HOLDFAST_QUOTA_NONE, 0), 0, "none");
+	while (t >= 1000)
+		quota(keeper, w.epoch, t--, all, HOLDFAST_QUOTA_NONE, 0);
+	result("quota");
 }
 
 static void test_lease_ends(void)
@@ -1229,6 +1383,8 @@ int main(void)
 	test_unknown();
 	test_keeper();
 	test_lease_create();
+	test_entries();
+	test_quota();
 	test_lease_ends();
 	test_rights();
 	test_control();

@@ -31,6 +31,7 @@ struct options {
 	int theme;		/* -1: all */
 	int round;		/* only this one; -1: all */
 	bool stop;		/* at the first finding */
+	__u64 noise_ms;
 };
 
 /* Sums over all rounds. */
@@ -61,9 +62,10 @@ static void *shared(size_t bytes)
 	return p;
 }
 
-static size_t tape_bytes(const struct round *r)
+static void tape_make(struct tape *t, const struct round *r)
 {
-	return scene_frame_bytes(r->channels, HOLDFAST_MAX_FOCI) * (r->quota + 32);
+	t->room = scene_frame_bytes(r->channels, HOLDFAST_MAX_FOCI) * (r->quota + 2 * BATCH);
+	t->bytes = shared(t->room);
 }
 
 static struct share *share_make(const struct round *r)
@@ -74,18 +76,17 @@ static struct share *share_make(const struct round *r)
 	sh->round = *r;
 	sh->gain = shared(PLACES * sizeof(*sh->gain));
 	for (i = 0; i < SUBMITTERS; i++)
-		sh->tape[i].bytes = shared(tape_bytes(r));
+		tape_make(&sh->tape[i], r);
 	return sh;
 }
 
 static void share_free(struct share *sh)
 {
-	struct round r = sh->round;
 	unsigned int i;
 
 	physics_free(&sh->physics);
 	for (i = 0; i < SUBMITTERS; i++)
-		munmap(sh->tape[i].bytes, tape_bytes(&r));
+		munmap(sh->tape[i].bytes, sh->tape[i].room);
 	munmap(sh->gain, PLACES * sizeof(*sh->gain));
 	munmap(sh, sizeof(*sh));
 }
@@ -302,6 +303,7 @@ static void play(const struct options *o, unsigned int number, __u32 quota, stru
 	unsigned int i;
 
 	round_plan(&r, o->seed, number, o->theme, quota);
+	r.noise_ns = o->noise_ms * SCENE_MS;
 	begin = scene_now_ns();
 	sh = share_make(&r);
 	rng.s = r.seed + 9;
@@ -403,13 +405,15 @@ static void report(const struct sums *s)
 
 static void usage(void)
 {
-	puts("Usage: adversary [--frames N] [--seed S] [--theme T] [--round K] [--stop]\n"
+	puts("Usage: adversary [--frames N] [--seed S] [--theme T] [--round K] [--stop] [--noise MS]\n"
 	     "  --frames N  at least N frames in all (default 50000)\n"
 	     "  --seed S    of all random choices (default: random, and printed)\n"
 	     "  --theme T   only rounds of one theme: field amp slew power rate foci lease\n"
 	     "              burst heat time\n"
 	     "  --round K   only round K of those that the seed gives\n"
-	     "  --stop      after the first round with something outside");
+	     "  --stop      after the first round with something outside\n"
+	     "  --noise MS  by how much an interrupt may be late, beyond what the governor's ticks\n"
+	     "              show: for emulated machines, where a bus falls silent by an interrupt");
 }
 
 static int theme_of(const char *name)
@@ -443,6 +447,7 @@ static void options_read(struct options *o, int argc, char **argv)
 		{ "theme", required_argument, NULL, 't' },
 		{ "round", required_argument, NULL, 'r' },
 		{ "stop", no_argument, NULL, 'x' },
+		{ "noise", required_argument, NULL, 'n' },
 		{ "help", no_argument, NULL, 'h' },
 		{}
 	};
@@ -464,6 +469,9 @@ static void options_read(struct options *o, int argc, char **argv)
 			break;
 		case 'r':
 			o->round = (int)number_of(optarg);
+			break;
+		case 'n':
+			o->noise_ms = number_of(optarg);
 			break;
 		case 'x':
 			o->stop = true;

@@ -31,6 +31,7 @@
 #define ENTRIES		32768	/* submissions of one submitter in a round */
 #define TAG_CHANNELS	8	/* at the array's end, never on: their phases name the frame */
 #define TAG_STEPS	16
+#define BATCH		48	/* frames in one call, at most */
 #define DERATE_FLOOR_Q16 16384	/* of the amplitude cap at TEMP_CRIT */
 #define TEXT		200
 #define TEXTS		8
@@ -87,6 +88,7 @@ struct round {
 	bool fences;		/* and fence points */
 	unsigned int lease_ms;	/* longest lease; 0: without end */
 	unsigned int pace_us;	/* submitters rest that long after each call */
+	__u64 noise_ns;		/* what this machine's interrupts may be late */
 };
 
 struct fence {
@@ -151,7 +153,8 @@ struct tape {
 	struct entry entry[ENTRIES];
 	unsigned int entries;
 	size_t used;
-	unsigned char *bytes;	/* shared */
+	size_t room;
+	unsigned char *bytes;	/* [room], shared */
 };
 
 /* What the judge found. */

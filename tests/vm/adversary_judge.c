@@ -10,7 +10,8 @@
  *  - pressure, power, amplitude: 1e-9, for the last bits of double precision;
  *  - deadlines (hold, expiry, keeper): two ticks, and the greatest lateness of a
  *    tick that was measured, because a governor can only act when it runs;
- *  - a bus: what its hardware says that it needs to fall silent;
+ *  - a bus: what its hardware says that it needs to fall silent, and the lateness
+ *    of the machine's interrupts, by which it does;
  *  - the first moment of a frame: START_NS after its lease's end;
  *  - averages, dose, emission time: what adversary_past.c says, because the
  *    governor and the ledger stamp the same event at slightly different times.
@@ -456,7 +457,8 @@ static void judge_all(struct judge *j)
 	size_t i;
 
 	j->late_ns = sh->status.tick_late_max_ns;
-	j->off_ns = j->r->bus ? sh->sim.info.silence_bound_ns + j->late_ns : 0;
+	j->off_ns = !j->r->bus ? 0 :
+		    sh->sim.info.silence_bound_ns + j->late_ns + j->r->noise_ns;
 	sites_make(j);
 	for (i = 0; i < j->es.count; i++)
 		judge_emission(j, i);

@@ -14,7 +14,6 @@
 #include "adversary.h"
 
 #define HELD		3	/* leases of one submitter */
-#define BATCH		48
 #define DEAD		700	/* answers in a row, 1 ms apart: nothing will be emitted any more */
 
 struct submitter {
@@ -25,7 +24,6 @@ struct submitter {
 	unsigned int self;
 	int sock;
 	unsigned int dead;	/* answers in a row that the array is silent or tripped */
-	size_t room;		/* bytes of the tape */
 	unsigned int held;
 	int fd[HELD];
 	__u32 lease[HELD];	/* index in the log */
@@ -248,9 +246,8 @@ void submitter_run(struct share *sh, unsigned int self, int sock)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	s.aim.sh = sh;
 	s.aim.rng = &s.rng;
-	s.room = most * (sh->round.quota + BATCH + 1);
 	while (!stopping(sh) && s.tape->entries < sh->round.quota && s.dead < DEAD &&
-	       s.tape->used + BATCH * (most + 8) < s.room) {
+	       s.tape->used + BATCH * (most + 8) < s.tape->room) {
 		leases_receive(&s);
 		if (!s.held || judge_lags(sh)) {
 			sleep_us(500);

@@ -40,6 +40,8 @@ class Ynl(YnlFamily):
         return super()._decode([a for a in attrs if a.type != pad], space, outer_attrs)
 
 
+# What of an event says who it was.
+WHO = {"lease", "tenant", "pid", "uid", "comm", "corr"}
 SIM = "/sys/kernel/config/holdfast_sim"
 RING = 1024  # HF_EVENTS
 INDEX = 2  # the same in every attribute set, by the YAML
@@ -240,7 +242,7 @@ class Conformance:
         events = self.replay(self.one.index)
         assert [e["seq"] for e in events] == list(range(1, len(events) + 1))
         assert events[0]["type"] == "added"
-        optional = {"lost", "reason"}
+        optional = {"lost", "reason", "corr"}
         for e in events:
             absent = self.reply_attrs("event-get", "dump") - set(e)
             assert absent <= optional, absent
@@ -278,8 +280,34 @@ class Conformance:
         trip = trips[0]["msg"]
         assert trip["cause"] == "operator" and trip["severity"] == "critical", trip
         assert trip["state"] == "tripped" and trip["seq"] > before
-        replayed = {e["seq"]: e for e in self.replay(self.one.index, before)}
+        assert not WHO & set(trip), f"everybody is told who: {trip}"
+        replayed = {e["seq"]: e for e in self.replay(self.one.index, before)}[trip["seq"]]
+        what = {k: v for k, v in replayed.items() if k not in WHO}
+        assert what == trip, "the replay is not what was multicast"
+        assert replayed["pid"] == os.getpid() and replayed["comm"], replayed
+
+    def test_audit_says_who_and_for_which_request(self):
+        array = Array("nl-audit", rows=1, cols=1)
+        watcher = Ynl()
+        watcher.ntf_subscribe("audit")
+        before = self.newest(array.index)
+        fd = os.open(f"/dev/holdfast{array.index}", os.O_RDONLY)
+        corr = bytes(range(1, 17))
+        latch = struct.pack("II", 24, 1) + corr
+        fcntl.ioctl(fd, 3 << 30 | 24 << 16 | 0xDF << 8 | 0x21, latch)  # HOLDFAST_IOC_SILENCE
+        os.close(fd)
+        deadline = time.monotonic() + 5
+        seen = []
+        while time.monotonic() < deadline and not any(m["msg"]["type"] == "trip" for m in seen):
+            watcher.check_ntf()
+            seen, watcher.async_msg_queue = seen + watcher.async_msg_queue, []
+            time.sleep(0.02)
+        trip, = (m["msg"] for m in seen if m["msg"]["type"] == "trip" and m["name"] == "audit-ntf")
+        assert trip["corr"] == corr and trip["pid"] == os.getpid() and trip["uid"] == 0, trip
+        replayed = {e["seq"]: e for e in self.replay(array.index, before)}
         assert replayed[trip["seq"]] == trip, "the replay is not what was multicast"
+        assert "corr" not in self.replay(array.index)[0]
+        array.remove()
 
     def test_plain_silence(self):
         self.ynl.do("silence", {"index": self.two.index})
@@ -445,8 +473,20 @@ class Conformance:
             index = attr(INDEX, u32(self.two.index))
             assert raw.ask(self.family.id, self.cmd["array-get"], index)
             assert raw.ask(self.family.id, self.cmd["status-get"], index)
-            assert raw.ask(self.family.id, self.cmd["event-get"], index, dump=True)
+            attrs = self.ynl.attr_sets["event"]
+            who = {attrs[name].value for name in WHO}
+            events = raw.ask(self.family.id, self.cmd["event-get"], index, dump=True)
+            assert len(events) > 10
+            for _, event in events:
+                told = who & {kind for kind, _ in attrs_of(event)}
+                assert not told, f"an unprivileged replay tells {told}"
             raw.join(self.family.groups["safety"])
+            raw.join(self.family.groups["telemetry"])
+            try:
+                raw.join(self.family.groups["audit"])
+                return 2
+            except PermissionError:
+                pass
             try:
                 raw.ask(self.family.id, self.cmd["silence"], index + attr(self.flags, u32(1)))
             except Refused as e:

@@ -172,11 +172,18 @@ struct scene_ask {
 	const struct holdfast_fence_point *fence;
 	const char *label;
 	__u64 tenant;
+	const __u8 *corr;	/* [HOLDFAST_CORR_LEN] */
 };
 
 /* The lease's file, or -errno. @id may be NULL. */
 int scene_lease(int keeper_fd, __u64 epoch, const struct scene_ask *ask, __u64 *id);
 int scene_revoke(int keeper_fd, __u64 epoch, __u64 id);
+
+/* One budget of a tenant; @reset: usage of that kind starts at 0 again. @q: all of them; or NULL. */
+int scene_quota(const struct scene_keeper *k, __u64 tenant, enum holdfast_quota_kind kind,
+		__u64 budget, bool reset, struct holdfast_quota *q);
+/* Asks only. */
+int scene_quota_get(const struct scene_keeper *k, __u64 tenant, struct holdfast_quota *q);
 
 /* Sends or receives one file over a UNIX socket, with 8 bytes. -EAGAIN: none there. */
 int scene_send_fd(int sock, int fd, __u64 word);

@@ -226,6 +226,8 @@ int scene_lease(int keeper_fd, __u64 epoch, const struct scene_ask *ask, __u64 *
 
 	if (ask->label)
 		snprintf(l.label, sizeof(l.label), "%s", ask->label);
+	if (ask->corr)
+		memcpy(l.corr, ask->corr, sizeof(l.corr));
 	ret = scene_ioctl(keeper_fd, HOLDFAST_IOC_LEASE_CREATE, &l);
 	if (ret)
 		return ret;
@@ -239,6 +241,33 @@ int scene_revoke(int keeper_fd, __u64 epoch, __u64 id)
 	struct holdfast_lease_ref r = { .size = sizeof(r), .epoch = epoch, .id = id };
 
 	return scene_ioctl(keeper_fd, HOLDFAST_IOC_LEASE_REVOKE, &r);
+}
+
+int scene_quota(const struct scene_keeper *k, __u64 tenant, enum holdfast_quota_kind kind,
+		__u64 budget, bool reset, struct holdfast_quota *q)
+{
+	struct holdfast_quota mine = {
+		.size = sizeof(mine),
+		.flags = reset ? HOLDFAST_QUOTA_RESET : 0,
+		.epoch = k->epoch,
+		.tenant = tenant,
+		.set = 1U << kind,
+	};
+	int ret;
+
+	mine.budget[kind] = budget;
+	ret = scene_ioctl(k->fd, HOLDFAST_IOC_QUOTA_SET, &mine);
+	if (q)
+		*q = mine;
+	return ret;
+}
+
+int scene_quota_get(const struct scene_keeper *k, __u64 tenant, struct holdfast_quota *q)
+{
+	*q = (struct holdfast_quota){
+		.size = sizeof(*q), .epoch = k->epoch, .tenant = tenant,
+	};
+	return scene_ioctl(k->fd, HOLDFAST_IOC_QUOTA_SET, q);
 }
 
 int scene_send_fd(int sock, int fd, __u64 word)
