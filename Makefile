@@ -35,13 +35,14 @@ help:
 	@echo 'make modules KVER=K     K: 6.1 6.12 rt uml uml-debug, or a release with headers; W=1 C=2'
 	@echo 'make install            modules for KVER and userspace (DESTDIR, PREFIX)'
 	@echo 'make check              every test; make check-debug: scenarios on the debug kernel'
+	@echo 'make fuzz FUZZ_S=600     every fuzz target for so many seconds; make bench: build/bench.json'
 	@echo 'make demo               from a bare Debian 12 to a running array in a virtual machine'
 	@echo 'make clean              remove build/ (kernels stay in the cache)'
 
 modules:
 	+@scripts/build-modules '$(KVER)'
 
--include agent/build.mk tests/build.mk
+-include agent/build.mk tests/build.mk tests/fuzz/build.mk tests/bench/build.mk
 
 user: $(ALL_USER)
 check-bins: $(CHECK_BINS)
@@ -59,12 +60,17 @@ $(BUILD)/san/%.o: %.c
 install: install-modules install-user install-system
 install-user: user
 
-# The group that may use arrays, and the stable names of their nodes.
+# The group that may use arrays, and the stable names of their nodes; the agent's users and service.
 install-system:
 	install -D -m 644 scripts/packaging/udev/72-holdfast.rules \
 		$(DESTDIR)/usr/lib/udev/rules.d/72-holdfast.rules
 	install -D -m 644 scripts/packaging/sysusers.d/holdfast.conf \
 		$(DESTDIR)/usr/lib/sysusers.d/holdfast.conf
+	install -d $(DESTDIR)/usr/lib/systemd/system
+	sed 's|/usr/local/sbin/|$(PREFIX)/sbin/|' scripts/packaging/systemd/holdfastd.service \
+		> $(DESTDIR)/usr/lib/systemd/system/holdfastd.service
+	install -D -m 644 scripts/packaging/needrestart/holdfast.conf \
+		$(DESTDIR)/etc/needrestart/conf.d/holdfast.conf
 
 install-modules: modules
 	@scripts/install-modules '$(KVER)' '$(DESTDIR)'

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The parent as its own operations see it: the configuration in force, how to
+ * put another one into force, the audit log, the other processes.
+ */
+#ifndef HF_PARENT_H
+#define HF_PARENT_H
+
+#include "config.h"
+#include "ipc.h"
+#include "loop.h"
+
+struct hf_parent;
+
+/* @ret: 0, or -errno and why nothing has changed. */
+typedef void (*hf_reload_fn)(void *arg, int ret, const char *why);
+
+/**
+ * struct hf_parent_ops - what the parent carries out itself; set by main.c
+ * @call:	a CALL from auth, authenticated and authorised (all but "status");
+ *		answers with hf_link_reply() now or later
+ * @committed:	a configuration is in force now; @text is the file that it was read
+ *		from. To keep it as a version. May be NULL
+ */
+struct hf_parent_ops {
+	void (*call)(struct hf_parent *p, struct hf_link *from, struct hf_ipc_msg *m);
+	void (*committed)(struct hf_parent *p, const struct hf_config *c, const char *text,
+			  size_t len);
+};
+
+/* config_ops.c, backup_ops.c */
+void hf_parent_call(struct hf_parent *p, struct hf_link *from, struct hf_ipc_msg *m);
+void hf_parent_committed(struct hf_parent *p, const struct hf_config *c, const char *text,
+			 size_t len);
+
+struct hf_loop *hf_parent_loop(struct hf_parent *p);
+const struct hf_clock *hf_parent_clock(struct hf_parent *p);
+const struct hf_config *hf_parent_config(const struct hf_parent *p);
+const char *hf_parent_config_file(const struct hf_parent *p);
+/* Environment the parent was started with: overrides of the configuration. */
+char *const *hf_parent_env(const struct hf_parent *p);
+/* The control link of a process that is ready; NULL: it is not. */
+struct hf_link *hf_parent_link(struct hf_parent *p, enum hf_proc proc);
+
+/**
+ * hf_parent_reload() - another configuration: taken by all processes or by none
+ * @text: @len:	it, as YAML; copied
+ * @done:	called once, later; may be NULL
+ *
+ * Checks it whole, asks every process to prepare, then commits. Does not write
+ * the file. Return: 0; -EBUSY: one is under way; -EINVAL and @errors (may be
+ * NULL); then @done is not called.
+ */
+int hf_parent_reload(struct hf_parent *p, const char *text, size_t len,
+		     struct hf_config_errors *errors, hf_reload_fn done, void *arg);
+
+/*
+ * A record for the audit log, as hf_append(). Without @fn it waits (the last 64)
+ * for audit to come back; with @fn: -ENOTCONN if audit is not there.
+ */
+int hf_parent_append(struct hf_parent *p, const struct hf_corr *corr, const struct hf_actor *actor,
+		     const char *action, const char *object, const char *phase, const char *result,
+		     uint64_t intent, json_t *detail, hf_reply_fn fn, void *arg);
+
+/* { version, since_ns, processes: [ { role, state, pid, restarts, ... } ] } for /v1/status. */
+json_t *hf_parent_status(struct hf_parent *p);
+
+#endif /* HF_PARENT_H */

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * From the command line to a parent that runs: configuration, rights, folders,
+ * lock, signals. Each failure has an exit status that says whether trying again
+ * could help (2, 4 and 6: it could not).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "file.h"
+#include "folders.h"
+#include "log.h"
+#include "rights.h"
+#include "run.h"
+#include "wipe.h"
+
+#define CONTROL_FD	3
+
+struct options {
+	const char *config;
+	const char *role;
+	enum hf_sandbox_mode mode;
+	bool check;
+};
+
+struct signals {
+	struct hf_parent *parent;
+	struct hf_watch *watch;
+	int fd;
+};
+
+static void usage(FILE *f)
+{
+	fputs("Usage: holdfastd [OPTION...]\n\n"
+	      "  --config FILE         configuration (default " HF_CONFIG_FILE ")\n"
+	      "  --check               read and check it, then exit: 0 good, 2 not\n"
+	      "  --sandbox on|kill|trap  forbidden system calls fail, kill, or are named and kill\n"
+	      "  --version             print the version\n"
+	      "  --help                this text\n\n"
+	      "Exit status: 0 ended in order, 1 failed, 2 configuration, 4 rights, 6 already\n"
+	      "running.\n", f);
+}
+
+static int sandbox_mode(const char *word)
+{
+	static const char *const words[] = { "on", "kill", "trap" };
+
+	for (int i = 0; i < 3; i++)
+		if (!strcmp(words[i], word))
+			return i;
+	return -EINVAL;
+}
+
+/* Return: -1: go on, else the exit status. */
+static int options_read(int argc, char **argv, struct options *o)
+{
+	static const struct option longs[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, 'k' },
+		{ "sandbox", required_argument, NULL, 's' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int key, mode;
+
+	*o = (struct options){ .config = HF_CONFIG_FILE };
+	while ((key = getopt_long(argc, argv, "x:", longs, NULL)) != -1) {
+		switch (key) {
+		case 'c':
+			o->config = optarg;
+			break;
+		case 'k':
+			o->check = true;
+			break;
+		case 's':
+			mode = sandbox_mode(optarg);
+			if (mode < 0) {
+				usage(stderr);
+				return HF_EXIT_CONFIG;
+			}
+			o->mode = (enum hf_sandbox_mode)mode;
+			break;
+		case 'x':
+			o->role = optarg;
+			break;
+		case 'V':
+			puts("holdfastd " HF_VERSION);
+			return 0;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return HF_EXIT_CONFIG;
+		}
+	}
+	if (optind == argc)
+		return -1;
+	usage(stderr);
+	return HF_EXIT_CONFIG;
+}
+
+/* A process that the parent has started; by hand there is no control socket. */
+static int run_role(const struct options *o, const struct hf_role_ops *const *roles)
+{
+	int role = hf_proc_parse(o->role);
+	char name[16];
+	struct stat st;
+
+	if (role <= HF_PROC_PARENT || !roles[role] || fstat(CONTROL_FD, &st) ||
+	    !S_ISSOCK(st.st_mode)) {
+		fputs("holdfastd: -x is for holdfastd itself\n", stderr);
+		return HF_EXIT_CONFIG;
+	}
+	snprintf(name, sizeof(name), "holdfast-%s", o->role);
+	prctl(PR_SET_NAME, name);
+	return hf_service_run(roles[role], o->mode);
+}
+
+/* A configuration, and the text that it was read from. */
+struct source {
+	struct hf_config *config;
+	char *text;
+	size_t len;
+};
+
+static int config_read(const char *file, char *const *env, struct source *s)
+{
+	struct hf_config_errors errors = { 0 };
+	struct hf_err e = { "" };
+	char line[HF_ERR_LEN * 2];
+	int ret = file[0] == '/' ? 0 : hf_fail(&e, -EINVAL, "%s: must be an absolute path", file);
+
+	if (!ret)
+		ret = hf_file_read(AT_FDCWD, file, HF_CONFIG_BYTES_MAX, &s->text, &s->len, &e);
+
+	if (ret) {
+		fprintf(stderr, "holdfastd: %s\n", e.text);
+		return ret;
+	}
+	ret = hf_config_parse(s->text, s->len, file, env, &s->config, &errors);
+	for (unsigned int i = 0; i < errors.count; i++)
+		fprintf(stderr, "%s\n",
+			hf_config_error_text(&errors.e[i], file, line, sizeof(line)));
+	if (errors.more)
+		fprintf(stderr, "%s: and %u more errors\n", file, errors.more);
+	return ret;
+}
+
+/* Nothing of where we were started from stays with us. */
+static int detach(struct hf_err *e)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || chdir("/"))
+		return hf_fail(e, -errno, "/dev/null: %s", strerror(errno));
+	close(null);
+	umask(0077);
+	/* Descriptors 1 and 2 must not become a device or a socket of ours by accident. */
+	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return hf_fail(e, -EBADF, "standard streams");
+	return 0;
+}
+
+/* Return: the lock, or -errno. */
+static int settle(const struct hf_config *config, struct hf_err *e)
+{
+	json_t *part = hf_config_part(config, HF_PROC_PARENT);
+	int ret = part ? hf_folders_make(hf_config_text(part, "paths.state"),
+					 hf_config_text(part, "paths.run"), e) : -ENOMEM;
+
+	if (!ret)
+		ret = hf_rights_settled(e);
+	if (!ret)
+		ret = hf_folders_lock(hf_config_text(part, "paths.run"), e);
+	json_decref(part);
+	return ret;
+}
+
+static void on_signal(void *arg, uint32_t events)
+{
+	struct signals *s = arg;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(s->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGCHLD:
+			hf_reap(s->parent);
+			break;
+		case SIGHUP:
+			hf_parent_hup(s->parent);
+			break;
+		default:
+			hf_parent_stop(s->parent);
+		}
+	}
+}
+
+static int signals_open(struct signals *s, struct hf_loop *loop)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	s->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return s->fd < 0 ? -errno : hf_watch_new(&s->watch, loop, s->fd, EPOLLIN, on_signal, s);
+}
+
+static int run_parent(const struct options *o, const struct hf_parent_ops *ops,
+		      struct source *source)
+{
+	struct hf_parent_env env = {
+		.random = &hf_system_random,
+		.config_file = o->config,
+		.environment = environ,
+		.program = "/proc/self/exe",
+		.mode = o->mode,
+		.ops = ops,
+	};
+	struct signals s = { .fd = -1 };
+	int ret = hf_loop_new(&env.loop, &hf_system_clock);
+
+	if (!ret)
+		ret = signals_open(&s, env.loop);
+	if (!ret)
+		ret = hf_parent_new(&s.parent, &env, source->config, source->text, source->len);
+	if (!ret) {
+		source->config = NULL;	/* the parent's now */
+		hf_parent_start(s.parent);
+		ret = hf_loop_run(env.loop);
+	}
+	if (ret < 0)
+		hf_log_app(HF_LOG_ERROR, "agent.loop", NULL, "%s", strerror(-ret));
+	hf_parent_free(s.parent);
+	hf_watch_free(s.watch);
+	if (s.fd >= 0)
+		close(s.fd);
+	hf_loop_free(env.loop);
+	return ret < 0 ? EXIT_FAILURE : ret;
+}
+
+static int run(const struct options *o, const struct hf_parent_ops *ops, struct source *source)
+{
+	struct hf_err e = { "" };
+	int lock = -1, ret;
+
+	if (config_read(o->config, environ, source))
+		return HF_EXIT_CONFIG;
+	if (o->check)
+		return 0;
+	hf_log_open(HF_PROC_PARENT, &hf_system_clock);
+	ret = detach(&e);
+	if (!ret)
+		ret = hf_rights_parent(&e);
+	if (!ret)
+		lock = settle(source->config, &e);
+	if (ret || lock < 0) {
+		fprintf(stderr, "holdfastd: %s\n", e.text);
+		return lock == -EBUSY ? HF_EXIT_RUNNING : HF_EXIT_RIGHTS;
+	}
+	ret = run_parent(o, ops, source);
+	close(lock);
+	return ret;
+}
+
+int hf_run(int argc, char **argv, const struct hf_role_ops *const *roles,
+	   const struct hf_parent_ops *ops)
+{
+	struct source source = { NULL };
+	struct options o;
+	int ret = options_read(argc, argv, &o);
+
+	if (ret >= 0)
+		return ret;
+	if (o.role)
+		return run_role(&o, roles);
+	hf_wipe_json();
+	ret = run(&o, ops, &source);
+	hf_config_free(source.config);
+	free(source.text);
+	return ret;
+}

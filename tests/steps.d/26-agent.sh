@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034
+# The agent: unit tests (Criterion, ASan and UBSan), then its processes in a booted kernel.
+# Named after the sources, so that a program that was not built is a failure, not a gap.
+
+# Criterion passes a test that leaks; a sanitizer's report in the folder is a failure all the same.
+agent_test() { # program arguments...
+	local reports status=0
+	reports=$(mktemp -d)
+	ASAN_OPTIONS=log_path=$reports/san UBSAN_OPTIONS=log_path=$reports/san:print_stacktrace=1 \
+		"$@" || status=$?
+	cat "$reports"/* 2> /dev/null && status=99
+	rm -rf "$reports"
+	return $status
+}
+
+for source in tests/agent/test_*.c; do
+	name=${source##*/test_}
+	step_criterion "agent-${name%.c}" agent_test "build/agent/tests/test_${name%.c}"
+done
+
+STEP_TIMEOUT=300
+step_tap agent-sandbox scripts/vm --kernel uml --timeout 200 --strict -- tests/agent/sandbox.sh
+step_tap agent-daemon scripts/vm --kernel uml --timeout 200 --strict -- tests/agent/daemon.sh
+step_tap agent-keeper-live scripts/vm --kernel uml --timeout 200 --strict -- tests/agent/keeper-live.sh
+step_tap agent-keeper-real scripts/vm --kernel uml --timeout 200 --strict -- tests/agent/keeper-real.sh
+STEP_TIMEOUT=1200
