@@ -1,0 +1,571 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The audit process: messages of the others to the writer and the readers, and
+ * back. Sole writer of the log; has the checkpoint key; no network.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "query.h"
+#include "service.h"
+
+#define SLICE_NS	(2 * HF_MS)	/* of reading between two rounds of the loop */
+#define ANCHOR_NS	HF_S		/* at most one checkpoint a second leaves */
+#define ANCHOR_WAIT_NS	(10 * HF_S)
+
+struct audit {
+	struct hf_service *s;
+	struct aud_config config;
+	char state[256];
+	char io_choice[16];
+	int dirfd;
+	struct aud_io *io;
+	struct aud_key *key;
+	struct aud_writer *w;
+	struct aud_jobs *jobs;
+	struct hf_watch *watch;		/* of the ring; NULL: portable */
+	struct hf_timer *tick;		/* what time brings */
+	struct hf_timer *kick;		/* commit and read on in the next round of the loop */
+	uint64_t generation[HF_PROCS];	/* counts the links that have gone */
+	uint64_t anchor_ns;
+	bool anchor_waits, ready, stopping;
+};
+
+/* ---------------------------------------------------------------- answers */
+
+/* Where an answer is to go, if that link is still there then. */
+struct asker {
+	struct audit *a;
+	enum hf_proc proc;
+	uint64_t generation, id;
+	struct hf_corr corr;
+};
+
+static struct hf_link *link_of(struct audit *a, enum hf_proc p)
+{
+	return p == HF_PROC_PARENT ? hf_service_control(a->s) : hf_service_link(a->s, p);
+}
+
+/* NULL: out of memory, and answered so. */
+static struct asker *asker_new(struct audit *a, struct hf_link *from, const struct hf_ipc_msg *m)
+{
+	struct asker *k = malloc(sizeof(*k));
+
+	if (!k) {
+		hf_link_error(from, m->id, &m->corr, 503, "no_memory", "out of memory");
+		return NULL;
+	}
+	*k = (struct asker){ .a = a, .proc = m->from, .generation = a->generation[m->from],
+			     .id = m->id, .corr = m->corr };
+	return k;
+}
+
+static void asker_answer(void *arg, int status, json_t *result)
+{
+	struct asker *k = arg;
+	struct hf_link *l = link_of(k->a, k->proc);
+
+	if (l && k->generation == k->a->generation[k->proc])
+		hf_link_reply(l, k->id, &k->corr, status, result);
+	else
+		json_decref(result);
+	free(k);
+}
+
+static json_t *not_durable(const struct audit *a, int err)
+{
+	char why[HF_ERR_LEN];
+
+	if (aud_durable(a->w, why))
+		snprintf(why, sizeof(why), "%s", strerror(-err));
+	return hf_error_json("not_durable", "%s", why);
+}
+
+static void appended(void *arg, int err, uint64_t seq)
+{
+	struct asker *k = arg;
+
+	if (err)
+		asker_answer(k, 503, not_durable(k->a, err));
+	else
+		asker_answer(k, 200, json_pack("{s:I}", "seq", (json_int_t)seq));
+}
+
+/* ----------------------------------------------------------------- append */
+
+static void work(struct audit *a)
+{
+	hf_timer_in(a->kick, 0);
+}
+
+static const char *text(const json_t *j, const char *name)
+{
+	const char *s = json_string_value(json_object_get(j, name));
+
+	return s ? s : "";
+}
+
+static void refuse_append(struct asker *k, int ret)
+{
+	if (ret == -EINVAL)
+		asker_answer(k, 400, hf_error_json("bad_record", "the record cannot be written"));
+	else if (ret == -ENOBUFS)
+		asker_answer(k, 503, hf_error_json("overload", "too many records wait"));
+	else
+		asker_answer(k, 503, not_durable(k->a, ret));
+}
+
+/* The link has checked the members by their table; who did it, it has not. */
+static void on_append(struct audit *a, struct hf_link *from, struct hf_ipc_msg *m)
+{
+	const json_t *b = m->body;
+	json_t *actor = json_object_get(b, "actor");
+	int phase = aud_phase_parse(text(b, "phase"));
+	struct aud_say say = {
+		.action = text(b, "action"), .object = text(b, "object"),
+		.result = text(b, "result"), .phase = (enum aud_phase)phase,
+		.intent = (uint64_t)json_integer_value(json_object_get(b, "intent")),
+		.actor = actor, .detail = json_object_get(b, "detail"), .corr = m->corr,
+	};
+	struct hf_actor who;
+	struct asker *k;
+	struct hf_err e;
+	int ret;
+
+	if (phase < 0 || hf_actor_parse(actor, &who, &e)) {
+		hf_link_error(from, m->id, &m->corr, 400, "bad_actor", "%s",
+			      phase < 0 ? "phase" : e.text);
+		return;
+	}
+	k = asker_new(a, from, m);
+	if (!k)
+		return;
+	ret = aud_append(a->w, &say, m->from, appended, k);
+	if (ret)
+		refuse_append(k, ret);
+	work(a);
+}
+
+/* ------------------------------------------------------------------ calls */
+
+static uint64_t number(const json_t *args, const char *name, uint64_t otherwise)
+{
+	const json_t *v = json_object_get(args, name);
+
+	return json_is_integer(v) ? (uint64_t)json_integer_value(v) : otherwise;
+}
+
+static void call_read(struct audit *a, struct asker *k, const json_t *args, json_t *actor)
+{
+	(void)actor;
+	aud_job_read(a->jobs, args, asker_answer, k);
+}
+
+static void call_show(struct audit *a, struct asker *k, const json_t *args, json_t *actor)
+{
+	(void)actor;
+	aud_job_show(a->jobs, number(args, "seq", 0), asker_answer, k);
+}
+
+static void call_checkpoint(struct audit *a, struct asker *k, const json_t *args, json_t *actor)
+{
+	(void)actor;
+	aud_job_checkpoint(a->jobs, number(args, "seq", 0), asker_answer, k);
+}
+
+static void call_report(struct audit *a, struct asker *k, const json_t *args, json_t *actor)
+{
+	(void)actor;
+	aud_job_report(a->jobs, (uint32_t)number(args, "hours", 24), asker_answer, k);
+}
+
+static json_t *stats(struct audit *a)
+{
+	json_t *j = aud_stats(a->w);
+
+	json_object_set_new(j, "segments_checked",
+			    json_integer((json_int_t)aud_jobs_scrubbed(a->jobs)));
+	return j;
+}
+
+static void call_stats(struct audit *a, struct asker *k, const json_t *args, json_t *actor)
+{
+	(void)args, (void)actor;
+	asker_answer(k, 200, json_pack("{s:o}", "stats", stats(a)));
+}
+
+static void acknowledged(void *arg, int err, uint64_t seq)
+{
+	struct asker *k = arg;
+
+	if (err)
+		asker_answer(k, 503, not_durable(k->a, err));
+	else
+		asker_answer(k, 200, json_pack("{s:b, s:I}", "acknowledged", 1, "seq",
+					       (json_int_t)seq));
+}
+
+static void call_acknowledge(struct audit *a, struct asker *k, const json_t *args, json_t *actor)
+{
+	int ret = aud_acknowledge(a->w, actor, &k->corr, text(args, "comment"), acknowledged, k);
+
+	if (ret == -ENOENT)
+		asker_answer(k, 409, hf_error_json("no_break", "there is nothing to acknowledge"));
+	else if (ret)
+		refuse_append(k, ret);
+}
+
+static const struct {
+	const char *op;
+	void (*fn)(struct audit *a, struct asker *k, const json_t *args, json_t *actor);
+} calls[] = {
+	{ "audit.read", call_read },
+	{ "audit.show", call_show },
+	{ "audit.checkpoint", call_checkpoint },
+	{ "audit.stats", call_stats },
+	{ "audit.acknowledge", call_acknowledge },
+	{ "security.report", call_report },
+};
+
+static void on_call(struct audit *a, struct hf_link *from, struct hf_ipc_msg *m)
+{
+	const char *op = text(m->body, "op");
+	struct asker *k;
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		if (strcmp(op, calls[i].op))
+			continue;
+		k = asker_new(a, from, m);
+		if (k)
+			calls[i].fn(a, k, json_object_get(m->body, "args"),
+				    json_object_get(m->body, "actor"));
+		work(a);
+		return;
+	}
+	hf_link_error(from, m->id, &m->corr, 404, "no_operation", "%s is not done here", op);
+}
+
+static void audit_message(struct hf_service *s, struct hf_link *from, struct hf_ipc_msg *m)
+{
+	struct audit *a = hf_service_data(s);
+
+	if (!a->w)
+		hf_link_error(from, m->id, &m->corr, 503, "starting", "the log is not open yet");
+	else if (m->type == HF_MSG_APPEND)
+		on_append(a, from, m);
+	else if (m->type == HF_MSG_CALL)
+		on_call(a, from, m);
+	else
+		hf_link_error(from, m->id, &m->corr, 400, "no_message", "not for audit");
+}
+
+/* ----------------------------------------------------- what the writer says */
+
+static void tell(struct audit *a, enum hf_proc p, bool durable, const char *why)
+{
+	struct hf_link *l = hf_service_link(a->s, p);
+
+	if (l)
+		hf_link_send(l, HF_MSG_DURABLE, NULL,
+			     json_pack("{s:b, s:s}", "durable", durable, "why", why), -1);
+}
+
+static void on_durable(void *arg, bool durable, const char *why)
+{
+	struct audit *a = arg;
+
+	hf_log_sec(durable ? HF_LOG_NOTICE : HF_LOG_ERROR, "audit.durable", NULL, "%s",
+		   durable ? "privileged acts can be recorded" : why);
+	tell(a, HF_PROC_KEEPER, durable, why);
+	tell(a, HF_PROC_AUTH, durable, why);
+}
+
+static void anchored(void *arg, int status, const json_t *result)
+{
+	struct audit *a = arg;
+
+	(void)status;
+	(void)result;
+	a->anchor_waits = false;
+}
+
+static void on_checkpoint(void *arg, const struct aud_note *n, const struct aud_checkpoint *cp)
+{
+	struct audit *a = arg;
+	struct hf_link *export = hf_service_link(a->s, HF_PROC_EXPORT);
+	uint64_t now = hf_mono_ns(hf_service_clock(a->s));
+	json_t *body;
+
+	if (!export || a->anchor_waits || now - a->anchor_ns < ANCHOR_NS)
+		return;
+	a->anchor_ns = now;
+	body = json_pack("{s:s, s:I, s:s, s:I, s:s, s:s}", "origin", n->origin, "size",
+			 (json_int_t)cp->size, "root", n->root, "t_ns", (json_int_t)cp->t_ns,
+			 "key", aud_key_name(a->key), "signature", n->signature);
+	a->anchor_waits = !hf_link_request(export, HF_MSG_ANCHOR, NULL, body, -1,
+					   now + ANCHOR_WAIT_NS, anchored, a);
+}
+
+static void on_say(void *arg, bool error, const char *event, const char *what)
+{
+	(void)arg;
+	hf_log_sec(error ? HF_LOG_ERROR : HF_LOG_NOTICE, event, NULL, "%s", what);
+}
+
+/* ------------------------------------------------------------------- time */
+
+static void finish(struct audit *a)
+{
+	a->stopping = false;
+	hf_timer_stop(a->tick);
+	hf_timer_stop(a->kick);
+	aud_writer_close(a->w);
+	hf_service_done(a->s, 0);
+}
+
+static void settle(struct audit *a)
+{
+	if (!a->ready && aud_idle(a->w)) {
+		a->ready = true;
+		hf_service_ready(a->s);
+		aud_jobs_scrub(a->jobs);
+		work(a);
+	}
+	if (a->stopping && aud_idle(a->w))
+		finish(a);
+}
+
+static void on_kick(void *arg)
+{
+	struct audit *a = arg;
+
+	aud_run(a->w);
+	if (aud_jobs_run(a->jobs, SLICE_NS))
+		work(a);
+	settle(a);
+}
+
+static void on_tick(void *arg)
+{
+	struct audit *a = arg;
+
+	hf_timer_set(a->tick, aud_tick(a->w));
+	settle(a);
+}
+
+static void on_ring(void *arg, uint32_t events)
+{
+	struct audit *a = arg;
+
+	(void)events;
+	aud_poll(a->w);
+	settle(a);
+}
+
+/* ------------------------------------------------------------------- life */
+
+static void take_config(const json_t *part, struct aud_config *c)
+{
+	*c = (struct aud_config){
+		.segment_bytes = (uint64_t)hf_config_int(part, "audit.segment_bytes"),
+		.segment_ns = (uint64_t)hf_config_int(part, "audit.segment_s") * HF_S,
+		.checkpoint_records = (uint32_t)hf_config_int(part, "audit.checkpoint_records"),
+		.checkpoint_ns = (uint64_t)hf_config_int(part, "audit.checkpoint_ms") * HF_MS,
+		.retention_ns = (uint64_t)hf_config_int(part, "audit.retention_days") * 86400 * HF_S,
+		.keep_bytes = (uint64_t)hf_config_int(part, "audit.keep_bytes"),
+		.warn_free = (uint64_t)hf_config_int(part, "audit.warn_free_bytes"),
+		.refuse_free = (uint64_t)hf_config_int(part, "audit.refuse_free_bytes"),
+		.reserve_bytes = (uint64_t)hf_config_int(part, "audit.reserve_bytes"),
+	};
+}
+
+static int audit_prepare(struct hf_service *s, const json_t *config, struct hf_err *e)
+{
+	struct aud_config c;
+
+	(void)s;
+	take_config(config, &c);
+	if (c.warn_free < c.refuse_free)
+		return hf_fail(e, -EINVAL, "audit.warn_free_bytes: %llu is less than refuse_free_bytes, %llu",
+			       (unsigned long long)c.warn_free, (unsigned long long)c.refuse_free);
+	return 0;
+}
+
+static int audit_commit(struct hf_service *s, const json_t *config, struct hf_err *e)
+{
+	struct audit *a = hf_service_data(s);
+
+	if (a) {
+		take_config(config, &a->config);
+		if (a->w)
+			aud_writer_configure(a->w, &a->config);
+		return 0;
+	}
+	a = calloc(1, sizeof(*a));
+	if (!a)
+		return -ENOMEM;
+	a->s = s;
+	take_config(config, &a->config);
+	snprintf(a->state, sizeof(a->state), "%s/audit", hf_config_text(config, "paths.state"));
+	snprintf(a->io_choice, sizeof(a->io_choice), "%s", hf_config_text(config, "audit.io"));
+	a->dirfd = open(a->state, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (a->dirfd < 0) {
+		int ret = hf_fail(e, -errno, "%s: %s", a->state, strerror(errno));
+
+		free(a);
+		return ret;
+	}
+	hf_service_set_data(s, a);
+	return 0;
+}
+
+static int choose_io(struct audit *a, struct hf_err *e)
+{
+	int ret = -ENOSYS;
+
+	if (strcmp(a->io_choice, "portable"))
+		ret = aud_io_uring(&a->io, a->dirfd, e);
+	if (ret && !strcmp(a->io_choice, "uring"))
+		return ret;
+	if (ret)
+		ret = aud_io_portable(&a->io, a->dirfd);
+	if (!ret)
+		hf_log_app(HF_LOG_NOTICE, "audit.io", NULL, "commits by %s", a->io->ops->name);
+	return ret;
+}
+
+/* The first 16 bytes of the digest of what the file says: the ids themselves stay at home. */
+static void id_of(const char *path, uint8_t id[AUD_ID])
+{
+	uint8_t digest[AUD_HASH];
+	char said[128];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);	/* no hf_file_read(): files of /proc have no size */
+	ssize_t n = fd < 0 ? -1 : read(fd, said, sizeof(said));
+
+	memset(id, 0, AUD_ID);
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return;
+	aud_sha256_tagged(digest, 'h', said, (size_t)n);
+	memcpy(id, digest, AUD_ID);
+}
+
+static int open_log(struct audit *a, struct hf_err *e)
+{
+	struct aud_setup setup = {
+		.config = a->config, .clock = hf_service_clock(a->s),
+		.random = hf_service_random(a->s), .io = a->io,
+		.events = { on_durable, on_checkpoint, on_say }, .arg = a,
+	};
+	int ret;
+
+	id_of("/etc/machine-id", setup.host);
+	id_of("/proc/sys/kernel/random/boot_id", setup.boot);
+	ret = aud_key_open(&a->key, a->dirfd, setup.host, e);
+	if (ret)
+		return ret;
+	setup.key = a->key;
+	ret = aud_writer_open(&a->w, &setup, e);
+	return ret ? ret : aud_jobs_new(&a->jobs, a->w, a->io, setup.clock);
+}
+
+static int audit_start(struct hf_service *s, struct hf_err *e)
+{
+	struct audit *a = hf_service_data(s);
+	struct hf_loop *loop = hf_service_loop(s);
+	int ret = choose_io(a, e);
+
+	if (!ret)
+		ret = hf_sandbox_no_uring(e);
+	if (!ret)
+		ret = open_log(a, e);
+	if (!ret)
+		ret = hf_timer_new(&a->tick, loop, on_tick, a);
+	if (!ret)
+		ret = hf_timer_new(&a->kick, loop, on_kick, a);
+	if (!ret && a->io->ops->fd(a->io) >= 0)
+		ret = hf_watch_new(&a->watch, loop, a->io->ops->fd(a->io), EPOLLIN, on_ring, a);
+	if (ret)
+		return ret;
+	hf_timer_in(a->tick, 0);
+	work(a);
+	return 0;
+}
+
+static void audit_peer(struct hf_service *s, enum hf_proc peer, struct hf_link *link)
+{
+	struct audit *a = hf_service_data(s);
+	char why[HF_ERR_LEN];
+
+	if (!a)
+		return;
+	if (!link) {
+		a->generation[peer]++;
+		if (a->w) {
+			aud_owner_gone(a->w, peer);
+			work(a);
+		}
+		return;
+	}
+	if (a->w && (peer == HF_PROC_KEEPER || peer == HF_PROC_AUTH)) {
+		bool durable = aud_durable(a->w, why);
+
+		tell(a, peer, durable, why);
+	}
+}
+
+static void audit_stop(struct hf_service *s)
+{
+	struct audit *a = hf_service_data(s);
+
+	if (!a || !a->w) {
+		hf_service_done(s, 0);
+		return;
+	}
+	a->stopping = true;
+	work(a);
+}
+
+static json_t *audit_stats(struct hf_service *s)
+{
+	struct audit *a = hf_service_data(s);
+
+	return a && a->w ? stats(a) : json_object();
+}
+
+static void audit_free(struct hf_service *s)
+{
+	struct audit *a = hf_service_data(s);
+
+	if (!a)
+		return;
+	aud_jobs_free(a->jobs);
+	aud_writer_free(a->w);
+	hf_watch_free(a->watch);
+	hf_timer_free(a->tick);
+	hf_timer_free(a->kick);
+	aud_key_free(a->key);
+	if (a->io)
+		a->io->ops->free(a->io);
+	close(a->dirfd);
+	free(a);
+	hf_service_set_data(s, NULL);
+}
+
+const struct hf_role_ops hf_audit_ops = {
+	.role = HF_PROC_AUDIT,
+	.prepare = audit_prepare,
+	.commit = audit_commit,
+	.start = audit_start,
+	.message = audit_message,
+	.peer = audit_peer,
+	.stop = audit_stop,
+	.stats = audit_stats,
+	.free = audit_free,
+};
