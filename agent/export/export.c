@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The export process: takes signed checkpoints from audit and hands each to
+ * the places outside of this host that the configuration names. It cannot read
+ * the log, and what it sends, anybody may see.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "export.h"
+#include "file.h"
+#include "service.h"
+
+#define STOP_NS		(2 * HF_S)	/* for the last checkpoint to get out */
+#define STOP_POLL_NS	(50 * HF_MS)
+
+struct export {
+	struct exp_target *targets[EXP_TARGETS];
+	size_t n;
+	bool started;
+	bool any;		/* @newest is one */
+	struct exp_checkpoint newest;
+	struct hf_timer *stopping;
+	uint64_t stop_until_ns;
+};
+
+static const json_t *anchors_of(const json_t *config)
+{
+	return hf_config_list(config, "export.anchors");
+}
+
+static int text_of(const json_t *a, const char *key, char *buf, struct hf_err *e)
+{
+	const char *text = hf_config_text_or(a, key, "");
+
+	if (strlen(text) >= EXP_PATH)
+		return hf_fail(e, -EINVAL, "export.anchors: %s: %zu bytes where %d are allowed", key,
+			       strlen(text), EXP_PATH - 1);
+	strcpy(buf, text);
+	return 0;
+}
+
+static int settings_read(const json_t *a, struct exp_settings *s, struct hf_err *e)
+{
+	const char *kind = hf_config_text_or(a, "kind", "");
+	int64_t port;
+
+	memset(s, 0, sizeof(*s));
+	s->fd = -1;
+	s->kind = !strcmp(kind, "file") ? EXP_FILE : !strcmp(kind, "syslog_tcp") ? EXP_SYSLOG_TCP :
+		  EXP_SYSLOG_TLS;
+	s->every_ns = (uint64_t)hf_config_int_or(a, "every_s", 60) * HF_S;
+	if (text_of(a, s->kind == EXP_FILE ? "path" : "ca", s->path, e) || text_of(a, "host", s->host, e))
+		return -EINVAL;
+	if (s->kind == EXP_FILE)
+		return s->path[0] ? 0 : hf_fail(e, -EINVAL, "export.anchors: file: path is missing");
+	port = hf_config_int_or(a, "port", s->kind == EXP_SYSLOG_TLS ? 6514 : 601);
+	s->port = (uint16_t)port;
+	return exp_route_parse(&s->route, s->host, s->port, e);
+}
+
+static int prepare(struct hf_service *svc, const json_t *config, struct hf_err *e)
+{
+	const json_t *list = anchors_of(config), *a;
+	struct exp_settings s;
+	size_t i;
+
+	(void)svc;
+	if (json_array_size(list) > EXP_TARGETS)
+		return hf_fail(e, -EINVAL, "export.anchors: %zu where %d are allowed",
+			       json_array_size(list), EXP_TARGETS);
+	json_array_foreach((json_t *)list, i, a)
+		if (settings_read(a, &s, e))
+			return -EINVAL;
+	return 0;
+}
+
+static int trust_open(struct exp_settings *s, struct hf_err *e)
+{
+	int n = gnutls_certificate_allocate_credentials(&s->trust);
+
+	if (n)
+		return hf_fail(e, -ENOMEM, "export.anchors: %s", gnutls_strerror(n));
+	n = s->path[0] ? gnutls_certificate_set_x509_trust_file(s->trust, s->path, GNUTLS_X509_FMT_PEM) :
+			 gnutls_certificate_set_x509_system_trust(s->trust);
+	if (n <= 0)
+		return hf_fail(e, -EINVAL, "export.anchors: %s: no authority in it (%s)",
+			       s->path[0] ? s->path : "the system's", n ? gnutls_strerror(n) : "empty");
+	return 0;
+}
+
+/* What needs rights: before the sandbox only. */
+static int open_up(struct exp_settings *s, struct hf_err *e)
+{
+	if (s->kind == EXP_FILE) {
+		s->fd = hf_file_open_checked(AT_FDCWD, s->path,
+					     O_WRONLY | O_APPEND | O_CREAT, e);
+		return s->fd < 0 ? s->fd : 0;
+	}
+	return s->kind == EXP_SYSLOG_TLS ? trust_open(s, e) : 0;
+}
+
+static struct exp_target *same_place(const struct export *x, const struct exp_settings *s)
+{
+	for (size_t i = 0; i < x->n; i++) {
+		const struct exp_settings *o = exp_target_settings(x->targets[i]);
+
+		if (o->kind == s->kind && !strcmp(o->path, s->path) && (o->fd >= 0 || o->trust))
+			return x->targets[i];
+	}
+	return NULL;
+}
+
+static int target_add(struct hf_service *svc, const json_t *a, struct exp_target **out,
+		      struct hf_err *e)
+{
+	struct export *x = hf_service_data(svc);
+	struct exp_settings s;
+	struct exp_target *old;
+	int ret = settings_read(a, &s, e);
+
+	if (ret)
+		return ret;
+	old = same_place(x, &s);
+	if (old)
+		exp_target_hand_over(old, &s);
+	else if (!x->started)
+		ret = open_up(&s, e);
+	if (!ret)
+		ret = exp_target_new(out, hf_service_loop(svc), hf_service_random(svc), &s);
+	if (!ret)
+		return 0;
+	if (s.fd >= 0)
+		close(s.fd);
+	if (s.trust)
+		gnutls_certificate_free_credentials(s.trust);
+	return ret;
+}
+
+static void targets_free(struct exp_target **list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		exp_target_free(list[i]);
+}
+
+static int commit(struct hf_service *svc, const json_t *config, struct hf_err *e)
+{
+	struct export *x = hf_service_data(svc);
+	struct exp_target *next[EXP_TARGETS];
+	size_t i, n = 0;
+	const json_t *a;
+	int ret = 0;
+
+	if (!x) {
+		x = calloc(1, sizeof(*x));
+		if (!x)
+			return hf_fail(e, -ENOMEM, "out of memory");
+		hf_service_set_data(svc, x);
+	}
+	json_array_foreach((json_t *)anchors_of(config), i, a) {
+		ret = target_add(svc, a, &next[n], e);
+		if (ret)
+			break;
+		n++;
+	}
+	if (ret) {
+		targets_free(next, n);
+		return ret;
+	}
+	targets_free(x->targets, x->n);
+	memcpy(x->targets, next, n * sizeof(next[0]));
+	x->n = n;
+	for (i = 0; x->any && i < n; i++)
+		exp_target_offer(x->targets[i], &x->newest);
+	return 0;
+}
+
+static int start(struct hf_service *svc, struct hf_err *e)
+{
+	struct export *x = hf_service_data(svc);
+
+	(void)e;
+	x->started = true;
+	hf_service_ready(svc);
+	return 0;
+}
+
+static void message(struct hf_service *svc, struct hf_link *from, struct hf_ipc_msg *m)
+{
+	struct export *x = hf_service_data(svc);
+
+	if (m->type != HF_MSG_ANCHOR)
+		return;
+	exp_checkpoint_read(m->body, &x->newest);
+	x->any = true;
+	for (size_t i = 0; i < x->n; i++)
+		exp_target_offer(x->targets[i], &x->newest);
+	hf_link_reply(from, m->id, &m->corr, 200, NULL);
+}
+
+static void on_stopping(void *arg)
+{
+	struct hf_service *svc = arg;
+	struct export *x = hf_service_data(svc);
+	bool idle = true;
+
+	for (size_t i = 0; i < x->n; i++)
+		idle = idle && exp_target_idle(x->targets[i]);
+	if (idle || hf_mono_ns(hf_service_clock(svc)) >= x->stop_until_ns)
+		hf_service_done(svc, EXIT_SUCCESS);
+	else
+		hf_timer_in(x->stopping, STOP_POLL_NS);
+}
+
+/* The last checkpoint of a shutdown is the one that a truncated log will be compared with. */
+static void stop(struct hf_service *svc)
+{
+	struct export *x = hf_service_data(svc);
+
+	x->stop_until_ns = hf_mono_ns(hf_service_clock(svc)) + STOP_NS;
+	for (size_t i = 0; i < x->n; i++)
+		exp_target_flush(x->targets[i]);
+	if (hf_timer_new(&x->stopping, hf_service_loop(svc), on_stopping, svc))
+		hf_service_done(svc, EXIT_FAILURE);
+	else
+		hf_timer_in(x->stopping, STOP_POLL_NS);
+}
+
+static json_t *stats(struct hf_service *svc)
+{
+	const struct export *x = hf_service_data(svc);
+	json_t *list = json_array();
+
+	for (size_t i = 0; x && i < x->n; i++)
+		json_array_append_new(list, exp_target_stats(x->targets[i]));
+	return json_pack("{s:o}", "anchors", list);
+}
+
+static void give_back(struct hf_service *svc)
+{
+	struct export *x = hf_service_data(svc);
+
+	if (!x)
+		return;
+	targets_free(x->targets, x->n);
+	hf_timer_free(x->stopping);
+	free(x);
+}
+
+const struct hf_role_ops hf_export_ops = {
+	.role = HF_PROC_EXPORT,
+	.prepare = prepare,
+	.commit = commit,
+	.start = start,
+	.message = message,
+	.stop = stop,
+	.stats = stats,
+	.free = give_back,
+};

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * One HTTP process at work: what its parts share. Not for others.
+ */
+#ifndef HF_SERVER_H
+#define HF_SERVER_H
+
+#include <microhttpd.h>
+
+#include "abuse.h"
+#include "conns.h"
+#include "gcra.h"
+#include "openapi.h"
+#include "rate_limits.h"
+#include "router.h"
+#include "service.h"
+#include "settings.h"
+#include "table.h"
+
+struct hf_counts {
+	uint64_t connections, refused_connections;
+	uint64_t requests, status[6], limited, blocked, direct_silence;
+};
+
+/**
+ * struct hf_server - the process
+ * @service:	that it is
+ * @role:	front or local
+ * @now, @next:	settings in force, and those that PREPARE has brought
+ * @admitting:	connection that MHD is just being given
+ * @run:	MHD wants to be run at that time
+ * @listen_fd:	-1: not listening
+ * @waiting:	requests that wait for another process
+ * @end_ns:	stopping: until then answers may come
+ * @recent:	hashes of credentials that auth has accepted, and when
+ * @reports:	limit of REPORT messages
+ */
+struct hf_server {
+	struct hf_service *service;
+	enum hf_proc role;
+	struct hf_settings now, next;
+	struct MHD_Daemon *daemon;
+	struct hf_watch *daemon_watch, *listen_watch;
+	struct hf_timer *run, *sweep, *resume_accept, *files, *end;
+	struct hf_conns *conns;
+	struct hf_conn *admitting;
+	struct hf_limits *limits;
+	struct hf_abuse *abuse;
+	struct hf_table *recent;
+	struct hf_gcra *reports;
+	struct hf_counts counts;
+	char *openapi;
+	size_t openapi_len;
+	int listen_fd;
+	uint64_t end_ns;
+	uint32_t waiting;
+	bool stopping;
+};
+
+static inline uint64_t hf_server_now(const struct hf_server *s)
+{
+	return hf_mono_ns(hf_service_clock(s->service));
+}
+
+/* ------------------------------------------------------------ server.c */
+
+int hf_server_start(struct hf_server *s, struct hf_err *e);
+/* No more connections; those there are may finish. */
+void hf_server_quiesce(struct hf_server *s);
+void hf_server_stop(struct hf_server *s);
+/* MHD has something to do. */
+void hf_server_kick(struct hf_server *s);
+
+/* ----------------------------------------------------------- request.c */
+
+enum hf_request_state {
+	HF_REQ_NEW,		/* nothing looked at yet */
+	HF_REQ_BODY,		/* its body is coming */
+	HF_REQ_WAITING,		/* for another process; MHD has it suspended */
+	HF_REQ_ANSWERED,	/* @status and @answer are there */
+};
+
+/**
+ * struct hf_request - one request
+ * @target:	as it came; owned
+ * @close:	the connection is not to be used again
+ * @body: @expected: @len:	owned; bytes that will come, that have come
+ * @answer:	JSON text, owned
+ * @retry_s:	for Retry-After, 0: none
+ * @set_cookie:	"" : none
+ */
+struct hf_request {
+	struct hf_server *server;
+	struct MHD_Connection *connection;
+	struct hf_conn *conn;
+	enum hf_request_state state;
+	char *target;
+	struct hf_route route;
+	struct hf_cred cred;
+	struct hf_corr corr;
+	bool close;
+	char *body;
+	size_t expected, len;
+	int status;
+	char *answer;
+	size_t answer_len;
+	uint32_t retry_s;
+	char allow[HF_ALLOW_LEN];
+	char set_cookie[HF_SET_COOKIE_LEN];
+};
+
+/* For MHD. */
+void *hf_request_begin(void *cls, const char *uri, struct MHD_Connection *connection);
+enum MHD_Result hf_request_handle(void *cls, struct MHD_Connection *connection, const char *url,
+				  const char *method, const char *version, const char *data,
+				  size_t *len, void **req_cls);
+void hf_request_end(void *cls, struct MHD_Connection *connection, void **req_cls,
+		    enum MHD_RequestTerminationCode how);
+
+/* @result: of a 2xx the result, else the error; borrowed. Wakes the request if it waits. */
+void hf_request_answer(struct hf_request *r, int status, const json_t *result);
+void hf_request_refuse(struct hf_request *r, const struct hf_refusal *no);
+
+/* ------------------------------------------------------------- calls.c */
+
+/* Hands the request on; it is answered sooner or later, maybe at once. */
+void hf_request_call(struct hf_request *r);
+/* Tells auth, for the audit log, and the security log. @count >= 1. Bounded. */
+void hf_report(struct hf_server *s, const char *what, const char *source, uint32_t count,
+	       const char *detail);
+
+#endif /* HF_SERVER_H */

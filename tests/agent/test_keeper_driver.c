@@ -1,0 +1,496 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The keeper over a driver that is played here: limits of the site before and
+ * after the seal, quotas shared out over arrays and carried over restarts. Time is
+ * the test's.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "check.h"
+#include "keeper.h"
+
+#define ARRAYS	3
+
+/* The driver: budgets bind as the real one's do. */
+static struct fake {
+	struct holdfast_envelope site;
+	struct holdfast_fence_point fence[HOLDFAST_MAX_FENCE];
+	int nfence;
+	bool sealed, sysadmin;
+	bool known;
+	uint64_t used[HOLDFAST_QUOTA_COUNT], budget[HOLDFAST_QUOTA_COUNT];
+	unsigned int sets;
+	int events;		/* never readable */
+} fake[ARRAYS];
+
+static unsigned int silenced, revoked;
+static uint64_t quota_ms;	/* that all arrays together may get; 0: not looked at */
+
+static struct fake *of(const void *handle)
+{
+	return (struct fake *)(uintptr_t)handle;
+}
+
+static int f_enumerate(uint32_t *index, size_t room)
+{
+	cr_assert_geq(room, ARRAYS);
+	for (uint32_t i = 0; i < ARRAYS; i++)
+		index[i] = i;
+	return ARRAYS;
+}
+
+static int f_open(struct holdfast_array **out, const char *which, unsigned int flags)
+{
+	(void)flags;
+	*out = (struct holdfast_array *)&fake[atoi(which)];
+	return 0;
+}
+
+static void f_close(struct holdfast_array *a)
+{
+	(void)a;
+}
+
+static int f_info(struct holdfast_array *a, struct holdfast_info *info)
+{
+	*info = (struct holdfast_info){ .index = (uint32_t)(of(a) - fake),
+					.instance = 100 + (uint64_t)(of(a) - fake) };
+	snprintf(info->serial, sizeof(info->serial), "a%d", (int)(of(a) - fake));
+	return 0;
+}
+
+static int f_status(struct holdfast_array *a, struct holdfast_status *st)
+{
+	memset(st, 0, sizeof(*st));
+	st->sealed = of(a)->sealed;
+	return 0;
+}
+
+static int f_silence(struct holdfast_array *a, uint32_t flags, const uint8_t *corr)
+{
+	(void)a;
+	(void)flags;
+	(void)corr;
+	silenced++;
+	return 0;
+}
+
+static int f_envelope_get(struct holdfast_array *a, uint32_t which, struct holdfast_envelope *env)
+{
+	(void)which;
+	*env = of(a)->site;
+	return 0;
+}
+
+static void apply(struct fake *f, const struct holdfast_envelope *env)
+{
+	for (size_t i = 0; i < HOLDFAST_LIM_ROOM; i++)
+		if (env->set & 1ULL << i)
+			f->site.limit[i] = env->limit[i];
+}
+
+static int f_envelope_set(struct holdfast_array *a, struct holdfast_envelope *env)
+{
+	if (of(a)->sealed || !of(a)->sysadmin)
+		return -EPERM;
+	apply(of(a), env);
+	return 0;
+}
+
+static int f_envelope_tighten(struct holdfast_array *a, struct holdfast_envelope *env)
+{
+	for (uint32_t i = 0; i < HOLDFAST_LIM_ROOM; i++)
+		if (env->set & 1ULL << i &&
+		    hf_limit_tighter(i, of(a)->site.limit[i], env->limit[i]))
+			return -EPERM;
+	apply(of(a), env);
+	return 0;
+}
+
+static int f_fence_get(struct holdfast_array *a, uint32_t which, struct holdfast_fence_point *p,
+		       size_t room)
+{
+	(void)which;
+	(void)p;
+	(void)room;
+	return of(a)->nfence;
+}
+
+static int f_fence_set(struct holdfast_array *a, const struct holdfast_fence_point *p, size_t n,
+		       struct holdfast_reason *r)
+{
+	(void)r;
+	memcpy(of(a)->fence, p, n * sizeof(*p));
+	of(a)->nfence = (int)n;
+	return 0;
+}
+
+static int f_fence_add(struct holdfast_array *a, const struct holdfast_fence_point *p, size_t n,
+		       struct holdfast_reason *r)
+{
+	(void)r;
+	(void)p;
+	of(a)->nfence += (int)n;
+	return 0;
+}
+
+static int f_seal(struct holdfast_array *a)
+{
+	if (!of(a)->sysadmin)
+		return -EPERM;
+	of(a)->sealed = true;
+	return 0;
+}
+
+static int f_keep(struct holdfast_keeping **out, struct holdfast_array *a)
+{
+	*out = (struct holdfast_keeping *)a;
+	return 0;
+}
+
+static void f_unkeep(struct holdfast_keeping *k)
+{
+	(void)k;
+}
+
+static int f_keep_fd(const struct holdfast_keeping *k)
+{
+	return of(k)->events;
+}
+
+static uint32_t f_deadline_ms(const struct holdfast_keeping *k)
+{
+	(void)k;
+	return 500;
+}
+
+static int f_beat(struct holdfast_keeping *k, hf_event_fn seen, void *arg)
+{
+	(void)k;
+	(void)seen;
+	(void)arg;
+	return 0;
+}
+
+static int f_revoke(struct holdfast_keeping *k, uint64_t id, const uint8_t *corr)
+{
+	(void)k;
+	(void)id;
+	(void)corr;
+	revoked++;
+	return 0;
+}
+
+static int f_tenants(struct holdfast_array *a, struct holdfast_tenant_info *ti, size_t room)
+{
+	(void)room;
+	if (!of(a)->known)
+		return 0;
+	*ti = (struct holdfast_tenant_info){ .tenant = 7 };
+	memcpy(ti->used, of(a)->used, sizeof(of(a)->used));
+	memcpy(ti->budget, of(a)->budget, sizeof(of(a)->budget));
+	return 1;
+}
+
+static int f_quota(struct holdfast_keeping *k, struct holdfast_quota *q)
+{
+	struct fake *f = of(k);
+	uint64_t all = 0;
+
+	cr_assert_eq(q->tenant, 7);
+	if (!f->known)
+		memset(f->budget, 0xff, sizeof(f->budget));
+	f->known = true;
+	f->sets++;
+	for (size_t i = 0; i < HOLDFAST_QUOTA_COUNT; i++)
+		if (q->set & 1U << i)
+			f->budget[i] = q->budget[i];
+	memcpy(q->budget, f->budget, sizeof(f->budget));
+	/* At no moment more than the quota, not even between two settings. */
+	for (size_t i = 0; quota_ms && i < ARRAYS; i++)
+		if (fake[i].known)
+			all += fake[i].budget[0] > fake[i].used[0] ? fake[i].budget[0] : fake[i].used[0];
+	cr_assert(!quota_ms || all <= quota_ms, "%llu ms where %llu ms is the quota",
+		  (unsigned long long)all, (unsigned long long)quota_ms);
+	return 0;
+}
+
+static int f_past(uint32_t index, uint64_t since, hf_event_fn seen, void *arg)
+{
+	(void)index;
+	(void)since;
+	(void)seen;
+	(void)arg;
+	return 0;
+}
+
+static const struct hf_device driver = {
+	.enumerate = f_enumerate,
+	.open = f_open,
+	.close = f_close,
+	.info = f_info,
+	.status = f_status,
+	.silence = f_silence,
+	.envelope_get = f_envelope_get,
+	.envelope_set = f_envelope_set,
+	.envelope_tighten = f_envelope_tighten,
+	.fence_get = f_fence_get,
+	.fence_set = f_fence_set,
+	.fence_add = f_fence_add,
+	.seal = f_seal,
+	.keep = f_keep,
+	.unkeep = f_unkeep,
+	.keep_fd = f_keep_fd,
+	.deadline_ms = f_deadline_ms,
+	.beat = f_beat,
+	.revoke = f_revoke,
+	.tenants = f_tenants,
+	.quota = f_quota,
+	.past = f_past,
+};
+
+/* ------------------------------------------------------------- the keeper */
+
+static struct hf_test_clock clock_;
+static struct hf_keeper *k;
+
+static void ignore(void *arg)
+{
+	(void)arg;
+}
+
+static int no_audit(void *arg, const struct hf_record *r, hf_reply_fn fn, void *fn_arg)
+{
+	(void)arg;
+	(void)fn;
+	(void)fn_arg;
+	json_decref(r->detail);
+	return -ENOTCONN;
+}
+
+static json_t *config(int amp_cap, int64_t emission_ms)
+{
+	json_t *j = json_pack("{s:{s:s,s:s}, s:{s:b,s:i,s:i,s:i,s:b,s:s,s:b}, s:[{s:s, s:{s:i}}],"
+			      "s:[{s:s,s:i,s:[s],s:[s],s:{s:I,s:i}}]}",
+			      "paths", "state", "/s", "run", "/r", "keeper", "seal", 1, "beat_ms",
+			      100, "lease_max_s", 3600, "audit_grace_ms", 5000, "reset_two_person",
+			      0, "group", "g", "disarm_on_auth_loss", 0, "arrays", "match", "*",
+			      "limits", "amp_cap", amp_cap, "tenants", "name", "lab", "id", 7,
+			      "arrays", "*", "rights", "frames", "quota", "emission_ms",
+			      (json_int_t)emission_ms, "per_hours", 24);
+
+	cr_assert(j);
+	return j;
+}
+
+static void settings(int amp_cap, int64_t emission_ms)
+{
+	json_t *j = config(amp_cap, emission_ms);
+	struct hf_err e;
+
+	hf_settings_free(k->settings);
+	cr_assert_eq(hf_settings_new(&k->settings, j, &e), 0, "%s", e.text);
+	json_decref(j);
+}
+
+static void begin(int amp_cap)
+{
+	hf_test_clock_init(&clock_, 1000 * HF_S, 1700000000 * HF_S);
+	k = calloc(1, sizeof(*k));
+	cr_assert_eq(hf_loop_new(&k->loop, &clock_.clock), 0);
+	k->clock = &clock_.clock;
+	k->device = &driver;
+	k->sysadmin = true;
+	k->scan_wait_ns = HF_S;
+	k->peers.append = no_audit;
+	k->ladder_peers = (struct hf_peers){ hf_record_peer, NULL, k };
+	hf_ladder_init(&k->ladder, 0);
+	cr_assert_eq(hf_quota_start(k), 0);
+	cr_assert_eq(hf_timer_new(&k->pump, k->loop, ignore, NULL), 0);
+	cr_assert_eq(hf_timer_new(&k->scan, k->loop, ignore, NULL), 0);
+	settings(amp_cap, 10000);
+	hf_arrays_scan(k);
+}
+
+static void end(void)
+{
+	k->stopping = true;
+	quota_ms = 0;	/* an array that was left has no lease any more, and its share goes to others */
+	for (size_t i = 0; i < HF_ARRAYS; i++)
+		if (k->array[i].used)
+			hf_array_leave(&k->array[i], "the test is over");
+	for (size_t i = 0; i < HF_RECORDERS; i++)
+		free(k->recorder[i]);
+	hf_quota_free(k);
+	hf_timer_free(k->pump);
+	hf_timer_free(k->scan);
+	hf_settings_free(k->settings);
+	hf_loop_free(k->loop);
+	free(k);
+}
+
+static void plug(void)
+{
+	memset(fake, 0, sizeof(fake));
+	for (size_t i = 0; i < ARRAYS; i++) {
+		fake[i].events = eventfd(0, EFD_CLOEXEC);
+		fake[i].sysadmin = true;
+		fake[i].site.limit[HOLDFAST_LIM_AMP_CAP] = 65535;
+	}
+}
+
+/* ---------------------------------------------------------------- limits */
+
+Test(limits, set_and_sealed_then_only_tightened)
+{
+	plug();
+	fake[2].site.limit[HOLDFAST_LIM_AMP_CAP] =
+		100; /* somebody's, unsealed: the configuration counts */
+	begin(500);
+	for (size_t i = 0; i < ARRAYS; i++) {
+		cr_assert(k->array[i].used && fake[i].sealed);
+		cr_assert_eq(fake[i].site.limit[HOLDFAST_LIM_AMP_CAP], 500);
+		cr_assert_eq(k->array[i].lacks, 0);
+	}
+	cr_assert(!k->sysadmin, "the right is kept although it is no longer needed");
+	/* New settings: tighter goes in, looser is said. */
+	settings(400, 10000);
+	hf_arrays_settings(k);
+	cr_assert_eq(fake[0].site.limit[HOLDFAST_LIM_AMP_CAP], 400);
+	cr_assert_eq(k->array[0].lacks, 0);
+	settings(450, 10000);
+	hf_arrays_settings(k);
+	cr_assert_eq(fake[0].site.limit[HOLDFAST_LIM_AMP_CAP], 400);
+	cr_assert_eq(k->array[0].lacks, 1);
+	cr_assert_eq(k->array[0].lack[0].wanted, 450);
+	cr_assert_eq(k->array[0].lack[0].has, 400);
+	end();
+}
+
+Test(limits, a_keeper_that_comes_back_to_a_seal)
+{
+	plug();
+	begin(500);
+	end();
+	for (size_t i = 0; i < ARRAYS; i++)
+		cr_assert(fake[i].sealed);
+	fake[1].nfence = 2;
+	begin(600);
+	cr_assert(k->array[0].used);
+	cr_assert_eq(fake[0].site.limit[HOLDFAST_LIM_AMP_CAP], 500);
+	cr_assert_eq(k->array[0].lacks, 1);
+	cr_assert_eq(k->array[1].lacks, 2,
+		     "a looser limit, and fence points that are not configured");
+	end();
+}
+
+/* ---------------------------------------------------------------- quotas */
+
+static void lease(size_t i)
+{
+	struct hf_array *a = &k->array[i];
+
+	cr_assert_eq(hf_quota_ready(a, &k->settings->tenant[0]), 0);
+	a->lease[a->leases++] = (struct hf_lease){ .id = 1 + i, .tenant = 7 };
+}
+
+static uint64_t allowed(size_t i)
+{
+	return fake[i].budget[0] > fake[i].used[0] ? fake[i].budget[0] - fake[i].used[0] : 0;
+}
+
+Test(quota, one_array_gets_it_all_and_is_set_once)
+{
+	plug();
+	begin(500);
+	lease(0);
+	cr_assert_eq(allowed(0), 10000);
+	cr_assert(!fake[1].known, "a budget where there is no lease");
+	for (int i = 0; i < 10; i++) {
+		fake[0].used[0] += 100;
+		hf_test_clock_advance(&clock_, HF_S);
+		hf_quota_tick(k);
+	}
+	cr_assert_eq(allowed(0), 9000);
+	cr_assert_eq(fake[0].sets, 1, "each setting is an event");
+	end();
+}
+
+Test(quota, arrays_together_never_get_more)
+{
+	uint64_t seed = check_seed(), total = 0;
+
+	plug();
+	begin(500);
+	quota_ms = 10000;
+	lease(0);
+	fake[0].used[0] = 1000;
+	lease(1);
+	lease(2);
+	cr_assert_leq(allowed(0) + allowed(1) + allowed(2), 9000);
+	cr_assert_geq(allowed(2), 2990);
+	/* Whatever they play, as far as the driver lets them. */
+	for (int i = 0; i < 400; i++) {
+		size_t n = i < 20 ? check_random(&seed) % ARRAYS : 0;
+		uint64_t most = allowed(n), more = most ? check_random(&seed) % (most / 3 + 2) : 0;
+
+		fake[n].used[0] += more < most ? more : most;
+		hf_quota_tick(k);
+		total = fake[0].used[0] + fake[1].used[0] + fake[2].used[0];
+		cr_assert_leq(total + allowed(0) + allowed(1) + allowed(2), 10000, "step %d", i);
+	}
+	cr_assert_geq(total, 9900, "what is left reaches who needs it: %llu",
+		      (unsigned long long)total);
+	end();
+}
+
+Test(quota, restarts_refill_nothing_and_periods_do)
+{
+	json_t *state;
+
+	plug();
+	begin(500);
+	lease(0);
+	fake[0].used[0] = 4000;
+	hf_quota_tick(k);
+	state = hf_quota_state(k);
+	fake[0].used[0] = 5000;		/* after the state was written */
+	end();
+
+	/* The same registration: the driver's counters go on. */
+	begin(500);
+	hf_quota_restore(k, state);
+	lease(0);
+	cr_assert_eq(allowed(0), 5000);
+	hf_quota_tick(k);
+	json_decref(state);
+	state = hf_quota_state(k);
+	end();
+
+	/* After a reboot they begin at 0. */
+	plug();
+	begin(500);
+	hf_quota_restore(k, state);
+	json_decref(state);
+	for (size_t i = 0; i < ARRAYS; i++)
+		k->array[i].instance += 50;
+	lease(0);
+	cr_assert_eq(allowed(0), 5000);
+	/* A period later it is given anew, on top of what the counters stand at. */
+	fake[0].used[0] = 5000;
+	hf_quota_tick(k);
+	cr_assert_eq(allowed(0), 0);
+	hf_test_clock_advance(&clock_, 24 * 3600 * HF_S);
+	hf_quota_tick(k);
+	cr_assert_eq(allowed(0), 10000);
+	/* And when an admin says so; less when the settings say so. */
+	fake[0].used[0] += 6000;
+	cr_assert_eq(hf_quota_reset(k, &k->settings->tenant[0]), 0);
+	cr_assert_eq(allowed(0), 10000);
+	settings(500, 2000);
+	hf_quota_settings(k);
+	cr_assert_eq(allowed(0), 2000);
+	end();
+}
