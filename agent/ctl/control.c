@@ -1,21 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * arm, silence, reset, self-test. Silencing goes straight to the driver and
- * needs nobody's consent; arming and resetting need a lease from the keeper.
+ * needs nobody's consent; arming and resetting go through the agent where there
+ * is one, else they need a lease from the keeper.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "ctl.h"
+#include "client.h"
 
 const struct ctl_option silence_options[] = {
 	{ "latch", 'l', NULL, "trip instead: silent until someone entitled resets it" },
 	{ NULL, 0, NULL, NULL },
 };
 
+const struct ctl_option act_options[] = {
+	{ "comment", 257, "TEXT", "why, for the agent's record" },
+	{ NULL, 0, NULL, NULL },
+};
+
+/* Says what the array is now. @comment: NULL: none */
+static int act_by_agent(struct ctl *c, const char *op, const char *comment)
+{
+	json_t *args, *result = NULL;
+	const char *state;
+	int64_t array;
+	int ret = ctl_agent_array(c, &array);
+
+	if (ret)
+		return ret;
+	args = json_pack("{s:I}", "array", (json_int_t)array);
+	if (comment)
+		json_object_set_new(args, "comment", json_string(comment));
+	ret = ctl_call(c, op, args, &result);
+	if (ret)
+		return ret;
+	if (c->json)
+		return ctl_json_print(result, true);
+	state = json_string_value(json_object_get(result, "state"));
+	if (json_is_true(json_object_get(result, "pending")))
+		puts("a second person must ask for the same");
+	else if (state)
+		puts(state);
+	json_decref(result);
+	return CTL_OK;
+}
+
 /* A lease for one deliberate act. */
-static int act(struct ctl *c, uint32_t right, const char *what,
+static int act_by_lease(struct ctl *c, uint32_t right, const char *what,
 	       int (*fn)(struct holdfast_array *a, struct holdfast_reason *r))
 {
 	struct holdfast_reason r = { 0 };
@@ -45,18 +78,42 @@ static int act(struct ctl *c, uint32_t right, const char *what,
 	return ret;
 }
 
+static int act(struct ctl *c, int argc, char **argv, const char *op, uint32_t right,
+	       int (*fn)(struct holdfast_array *a, struct holdfast_reason *r))
+{
+	const char *comment = NULL;
+	int key;
+
+	while ((key = ctl_option_next(c, argc, argv)) != -1) {
+		if (key != 257)
+			return ctl_option_exit(c);
+		comment = optarg;
+	}
+	if (optind < argc)
+		return ctl_usage(c, "\"%s\" is one argument too many", argv[optind]);
+	/* A keeper named on the line is meant, whatever else there is. */
+	if (!c->socket && ctl_agent_there(c))
+		return act_by_agent(c, op, comment);
+	return act_by_lease(c, right, c->command->name, fn);
+}
+
 int cmd_arm(struct ctl *c, int argc, char **argv)
 {
-	int ret = ctl_no_options(c, argc, argv, 0, 0);
-
-	return ret >= 0 ? ret : act(c, HOLDFAST_RIGHT_ARM, "arm", holdfast_arm);
+	return act(c, argc, argv, "array.arm", HOLDFAST_RIGHT_ARM, holdfast_arm);
 }
 
 int cmd_reset(struct ctl *c, int argc, char **argv)
 {
-	int ret = ctl_no_options(c, argc, argv, 0, 0);
+	return act(c, argc, argv, "array.reset", HOLDFAST_RIGHT_RESET, holdfast_reset);
+}
 
-	return ret >= 0 ? ret : act(c, HOLDFAST_RIGHT_RESET, "reset", holdfast_reset);
+static int silence_by_agent(struct ctl *c, bool latch)
+{
+	int64_t array;
+	int ret = ctl_agent_array(c, &array);
+
+	return ret ? ret : ctl_call(c, "array.silence", json_pack("{s:I, s:b}", "array",
+								  (json_int_t)array, "latch", latch), NULL);
 }
 
 int cmd_silence(struct ctl *c, int argc, char **argv)
@@ -71,12 +128,17 @@ int cmd_silence(struct ctl *c, int argc, char **argv)
 		flags = HOLDFAST_SILENCE_LATCH;
 	}
 	/* Whatever else is on the line: who says silence gets it. */
-	ret = ctl_open(c, &a, 0);
-	if (ret)
-		return ret;
-	ret = holdfast_silence(a, flags);
-	holdfast_close(a);
-	return ret ? ctl_fail(ret, "silence") : CTL_OK;
+	if (c->agent)
+		return silence_by_agent(c, flags);
+	/* The device first: silence must not depend on the agent. */
+	ret = holdfast_open(&a, c->device, 0);
+	if (!ret) {
+		ret = holdfast_silence(a, flags);
+		holdfast_close(a);
+	}
+	if (ret && ctl_agent_there(c))
+		return silence_by_agent(c, flags);
+	return ret ? ctl_fail(ret, "%s", c->device ? c->device : "array") : CTL_OK;
 }
 
 static const char *const test_parts[] = { "rules", "silence", "sensors", "hardware", "timer" };

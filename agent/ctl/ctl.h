@@ -22,9 +22,12 @@ enum ctl_exit {
 	CTL_NO_KEEPER	= 6,
 	CTL_DENIED	= 7,	/* no right or privilege */
 	CTL_INTERRUPTED	= 8,	/* by a signal; silenced */
+	CTL_NO_AGENT	= 9,	/* cannot be reached, or does not answer in time */
+	CTL_STEP_UP	= 10,	/* the password must be proven first */
+	CTL_LATER	= 11,	/* rate limit or overload: try again later */
 };
 
-#define CTL_OPTIONS	24	/* of one command, the common ones included */
+#define CTL_OPTIONS	32	/* of one command, the common ones included */
 
 struct ctl_option {
 	const char *name;
@@ -41,14 +44,27 @@ struct ctl_command {
 	const char *help;
 	const struct ctl_option *options;	/* ends with a NULL name; NULL: none */
 	int (*run)(struct ctl *c, int argc, char **argv);
+	const struct ctl_command *subs;		/* ends with a NULL name; then @run is NULL */
+	/*
+	 * An operation of the agent: arguments, options and help come from its line in
+	 * agent/common/ops.c where they are NULL here.
+	 */
+	const char *op;
+	const char *show;	/* how the result is shown: ctl_show() */
 };
 
 struct ctl {
 	const struct ctl_command *command;
+	const struct ctl_command *group;	/* @command is one of its subs, or NULL */
 	const char *device;
 	const char *socket;
+	const char *agent;	/* URL or path of a socket; NULL: CTL_AGENT_SOCKET */
+	const char *ca;		/* PEM file for TLS; NULL: the system's */
 	bool json;
+	bool patient;		/* reads that were limited are tried again when the agent says */
 	bool help_shown;
+	bool stop;		/* the options ended the command: help, or wrong */
+	char refused[32];	/* the code of the agent's last refusal, "": none */
 	struct option longs[CTL_OPTIONS + 1];
 	char shorts[2 * CTL_OPTIONS + 2];
 };
@@ -88,6 +104,10 @@ json_t *ctl_json_trip(const struct holdfast_trip *t);
 json_t *ctl_json_event(const struct holdfast_event *e);
 #define CTL_INSTANCE_LEN 17
 const char *ctl_instance(uint64_t instance, char *buf);
+#define CTL_CORR_LEN (2 * HOLDFAST_CORR_LEN + 1)
+/* A correlation id in hex, as requests to the agent have it; "" or null when there is none. */
+const char *ctl_corr(const uint8_t *corr, char *buf);
+json_t *ctl_json_corr(const uint8_t *corr);
 /* "temp_mc": @name with the unit as a suffix. */
 const char *ctl_json_key(const char *name, const char *unit, char *buf, size_t len);
 /* Label of a sensor, or "sensor 3". */
@@ -130,11 +150,34 @@ int cmd_events(struct ctl *c, int argc, char **argv);
 int cmd_explain(struct ctl *c, int argc, char **argv);
 int cmd_self_test(struct ctl *c, int argc, char **argv);
 int cmd_keep(struct ctl *c, int argc, char **argv);
-int cmd_lease(struct ctl *c, int argc, char **argv);
+int cmd_lease_list(struct ctl *c, int argc, char **argv);
 int cmd_trip(struct ctl *c, int argc, char **argv);
 int cmd_blackbox(struct ctl *c, int argc, char **argv);
 
+int cmd_op(struct ctl *c, int argc, char **argv);	/* what has @op and needs nothing else */
+int cmd_login(struct ctl *c, int argc, char **argv);
+int cmd_logout(struct ctl *c, int argc, char **argv);
+int cmd_audit_tail(struct ctl *c, int argc, char **argv);
+int cmd_audit_export(struct ctl *c, int argc, char **argv);
+int cmd_audit_verify(struct ctl *c, int argc, char **argv);
+int cmd_report(struct ctl *c, int argc, char **argv);
+
+extern const struct ctl_option act_options[], login_options[], tail_options[], export_options[], report_options[];
 extern const struct ctl_option status_options[], solve_options[], play_options[],
 	silence_options[], envelope_options[], events_options[], keep_options[];
+
+int cmd_config_check(struct ctl *c, int argc, char **argv);
+int cmd_config_schema(struct ctl *c, int argc, char **argv);
+int cmd_config_man(struct ctl *c, int argc, char **argv);
+int cmd_config_doc(struct ctl *c, int argc, char **argv);
+int cmd_config_diff(struct ctl *c, int argc, char **argv);
+int cmd_config_apply(struct ctl *c, int argc, char **argv);
+
+extern const struct ctl_option config_check_options[], config_apply_options[];
+
+int cmd_backup_verify(struct ctl *c, int argc, char **argv);
+int cmd_backup_restore(struct ctl *c, int argc, char **argv);
+
+extern const struct ctl_option backup_options[];
 
 #endif /* HF_CTL_H */

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The audit log as the agent shows it: tail, export, the security report. The
+ * log itself is judged by a program of its own, holdfast-audit-verify.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "op.h"
+
+#define PAGE		200	/* records per call, the most that the agent gives */
+#define FOLLOW_MS	1000
+
+const struct ctl_option tail_options[] = {
+	{ "lines", 'n', "N", "how many (default 20)" },
+	{ "follow", 'f', NULL, "go on" },
+	{ NULL, 0, NULL, NULL },
+};
+
+const struct ctl_option export_options[] = {
+	{ "since", 257, "TIME", "24h ago, or UTC: 2026-11-22T18:00:00Z (default: all there is)" },
+	{ "until", 258, "TIME", "up to there" },
+	{ "output", 'o', "FILE", "instead of standard output; must not be there yet" },
+	{ NULL, 0, NULL, NULL },
+};
+
+const struct ctl_option report_options[] = {
+	{ "since", 257, "TIME", "how far back (default 24h)" },
+	{ NULL, 0, NULL, NULL },
+};
+
+/* Prints the records of @result. Return: the last sequence number, or @seq. */
+static int64_t records_print(const struct ctl *c, const json_t *result, int64_t seq, bool head)
+{
+	const json_t *records = json_object_get(result, "records"), *r;
+	size_t i;
+
+	if (!c->json)
+		ctl_table(records, strchr(CTL_RECORDS, ':') + 1, head);
+	json_array_foreach((json_t *)records, i, r) {
+		if (c->json)
+			ctl_json_print(json_incref((json_t *)r), false);
+		seq = json_integer_value(json_object_get(r, "seq"));
+	}
+	fflush(stdout);
+	return seq;
+}
+
+static int follow(struct ctl *c, int64_t seq)
+{
+	json_t *result;
+	int ret = CTL_OK;
+
+	ctl_catch_signals();
+	while (!ret && !ctl_interrupted()) {
+		ret = ctl_call(c, "audit.read", json_pack("{s:I, s:i}", "after_seq", (json_int_t)seq,
+							  "limit", PAGE), &result);
+		if (ret)
+			break;
+		seq = records_print(c, result, seq, false);
+		if (!json_is_true(json_object_get(result, "more")))
+			poll(NULL, 0, FOLLOW_MS);
+		json_decref(result);
+		if (ferror(stdout))
+			return ctl_fail(-EPIPE, "standard output");
+	}
+	return ret;
+}
+
+int cmd_audit_tail(struct ctl *c, int argc, char **argv)
+{
+	json_t *result = NULL;
+	uint64_t lines = 20;
+	bool on = false;
+	int64_t seq;
+	int key, ret;
+
+	while ((key = ctl_option_next(c, argc, argv)) != -1) {
+		if (key == 'n' && !ctl_parse_u64(optarg, 1, PAGE, "--lines", &lines))
+			continue;
+		if (key != 'f')
+			return key == 'n' ? CTL_USAGE : ctl_option_exit(c);
+		on = true;
+	}
+	if (optind < argc)
+		return ctl_usage(c, "\"%s\" is one argument too many", argv[optind]);
+	c->patient = true;
+	ret = ctl_call(c, "audit.read", json_pack("{s:b, s:I}", "newest", true, "limit",
+						  (json_int_t)lines), &result);
+	if (ret)
+		return ret;
+	seq = records_print(c, result, 0, true);
+	json_decref(result);
+	return on ? follow(c, seq) : CTL_OK;
+}
+
+/* One line: the record, a signed checkpoint and the way from one to the other. */
+static int export_one(struct ctl *c, FILE *out, json_t *record)
+{
+	json_t *line = NULL, *proof = NULL;
+	json_int_t seq = json_integer_value(json_object_get(record, "seq"));
+	int ret = ctl_call(c, "audit.checkpoint", json_pack("{s:I}", "seq", seq), &proof);
+
+	if (ret)
+		return ret;
+	line = json_pack("{s:O, s:O, s:O}", "record", record, "checkpoint",
+			 json_object_get(proof, "checkpoint"), "proof", json_object_get(proof, "proof"));
+	json_decref(proof);
+	if (!line)
+		return ctl_fail_agent(c, "a checkpoint without its proof");
+	if (json_dumpf(line, out, JSON_COMPACT) || fputc('\n', out) == EOF)
+		ret = ctl_fail(-EIO, "output");
+	json_decref(line);
+	return ret;
+}
+
+static int export_all(struct ctl *c, FILE *out, const json_t *range)
+{
+	bool more = true;
+	int64_t seq = 0;
+	int ret = CTL_OK;
+
+	ctl_catch_signals();
+	while (!ret && more && !ctl_interrupted()) {
+		json_t *args = json_copy((json_t *)range), *result, *r;
+		size_t i;
+
+		json_object_set_new(args, "after_seq", json_integer(seq));
+		json_object_set_new(args, "limit", json_integer(PAGE));
+		ret = ctl_call(c, "audit.read", args, &result);
+		if (ret)
+			break;
+		more = json_is_true(json_object_get(result, "more"));
+		json_array_foreach(json_object_get(result, "records"), i, r) {
+			seq = json_integer_value(json_object_get(r, "seq"));
+			ret = export_one(c, out, r);
+			if (ret || ctl_interrupted())
+				break;
+		}
+		json_decref(result);
+	}
+	if (!ret && ctl_interrupted()) {
+		fprintf(stderr, "holdfastctl: interrupted after record %" PRId64 "\n", seq);
+		ret = CTL_INTERRUPTED;
+	}
+	return ret;
+}
+
+int cmd_audit_export(struct ctl *c, int argc, char **argv)
+{
+	json_t *range = json_object();
+	const char *path = NULL;
+	FILE *out = stdout;
+	int64_t when;
+	int key, ret;
+
+	while ((key = ctl_option_next(c, argc, argv)) != -1) {
+		if (key == 'o') {
+			path = optarg;
+			continue;
+		}
+		if ((key != 257 && key != 258) ||
+		    ctl_parse_when(optarg, key == 257 ? "--since" : "--until", &when)) {
+			json_decref(range);
+			return key == '?' ? ctl_option_exit(c) : CTL_USAGE;
+		}
+		json_object_set_new(range, key == 257 ? "since_ns" : "until_ns", json_integer(when));
+	}
+	if (optind < argc) {
+		json_decref(range);
+		return ctl_usage(c, "\"%s\" is one argument too many", argv[optind]);
+	}
+	if (path)
+		out = fopen(path, "wxe");
+	if (!out) {
+		json_decref(range);
+		return ctl_fail(-errno, "%s", path);
+	}
+	c->patient = true;
+	ret = export_all(c, out, range);
+	json_decref(range);
+	if (path && fclose(out) && !ret)
+		ret = ctl_fail(-errno, "%s", path);
+	return ret;
+}
+
+int cmd_audit_verify(struct ctl *c, int argc, char **argv)
+{
+	static char name[] = "holdfast-audit-verify";
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(name) - 1);
+	char *slash;
+
+	(void)c;
+	(void)argc;
+	if (n <= 0)
+		return ctl_fail(-errno, "/proc/self/exe");
+	path[n] = '\0';
+	slash = strrchr(path, '/');
+	strcpy(slash + 1, name);
+	argv[0] = name;
+	execv(path, argv);
+	return ctl_fail(-errno, "%s", path);
+}
+
+int cmd_report(struct ctl *c, int argc, char **argv)
+{
+	const char *since = "24h";
+	json_t *result = NULL;
+	int64_t when, now_s = (int64_t)time(NULL);
+	int key, ret;
+
+	while ((key = ctl_option_next(c, argc, argv)) != -1) {
+		if (key != 257)
+			return ctl_option_exit(c);
+		since = optarg;
+	}
+	if (optind < argc)
+		return ctl_usage(c, "\"%s\" is one argument too many", argv[optind]);
+	if (ctl_parse_when(since, "--since", &when))
+		return CTL_USAGE;
+	ret = ctl_call(c, "security.report",
+		       json_pack("{s:I}", "hours", (json_int_t)((now_s - when / 1000000000 + 3599) / 3600)),
+		       &result);
+	return ret ? ret : ctl_show(c, NULL, result);
+}
