@@ -172,7 +172,7 @@ install-user: install-agent
 
 install-agent: $(ALL_USER)
 	install -d $(DESTDIR)$(PREFIX)/{bin,sbin,lib/pkgconfig,include/holdfast} \
-		$(DESTDIR)$(PREFIX)/share/{man/man1,bash-completion/completions}
+		$(DESTDIR)$(PREFIX)/share/{man/man1,man/man5,man/man8,bash-completion/completions,holdfast}
 	install -m 755 $(AGENT)/holdfastctl $(AGENT)/holdfast-audit-verify $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(AGENT)/holdfastd $(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 $(AGENT)/$(HF_SONAME) $(DESTDIR)$(PREFIX)/lib/
@@ -182,6 +182,10 @@ install-agent: $(ALL_USER)
 	install -m 644 agent/lib/libholdfast.h uapi/holdfast.h uapi/holdfast_netlink.h \
 		$(DESTDIR)$(PREFIX)/include/holdfast/
 	install -m 644 docs/man/holdfastctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 docs/man/holdfast.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 docs/man/holdfastd.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 644 scripts/packaging/holdfast.yaml docs/holdfast.schema.json \
+		$(DESTDIR)$(PREFIX)/share/holdfast/
 	install -m 644 agent/ctl/holdfastctl.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/holdfastctl
 

@@ -11,24 +11,63 @@
 #include "call.h"
 #include "log.h"
 
-static void finish(struct hf_call *c, int status, json_t *result)
+static void answer(struct hf_call *c, int status, json_t *result)
 {
 	struct hf_auth *a = c->a;
 
-	if (c->intent) {
-		const char *word = status < 300 ? "ok" : status < 500 ? "refused" : "error";
-
-		/* Lost if audit goes now: the intent is then closed as "unknown" when it is back. */
-		if (a->io.append(a->io.arg, &c->corr, &c->actor, c->op->name, "", "outcome", word, c->intent,
-				 json_pack("{s:i}", "status", status), NULL, NULL))
-			hf_log_app(HF_LOG_ERROR, "audit.outcome", &c->corr, "%s: outcome not recorded",
-				   c->op->name);
-	}
 	a->io.answer(a->io.arg, c->from, c->gen, c->id, &c->corr, status, result);
 	a->open_calls--;
 	json_decref(c->args);
 	OPENSSL_cleanse(c, sizeof(*c));
 	free(c);
+}
+
+/*
+ * What was done and is not on record must not look as if it were: the intent is closed as "unknown"
+ * when audit is back. What was refused had no effect.
+ */
+static void answer_unrecorded(struct hf_call *c)
+{
+	json_t *result = c->result;
+	int status = c->status;
+
+	hf_log_app(HF_LOG_ERROR, "audit.outcome", &c->corr, "%s: outcome not recorded", c->op->name);
+	if (status < 300) {
+		json_decref(result);
+		status = 500;
+		result = hf_error_json("outcome_not_recorded",
+				       "%s was carried out, but the audit log could not take its outcome",
+				       c->op->name);
+	}
+	answer(c, status, result);
+}
+
+static void outcome_done(void *arg, int status, const json_t *result)
+{
+	struct hf_call *c = arg;
+
+	(void)result;
+	if (status < 300)
+		answer(c, c->status, c->result);
+	else
+		answer_unrecorded(c);
+}
+
+/* Whoever began with an INTENT is answered when the OUTCOME is durable. */
+static void finish(struct hf_call *c, int status, json_t *result)
+{
+	const char *word = status < 300 ? "ok" : status < 500 ? "refused" : "error";
+	struct hf_auth *a = c->a;
+
+	if (!c->intent) {
+		answer(c, status, result);
+		return;
+	}
+	c->status = status;
+	c->result = result;
+	if (a->io.append(a->io.arg, &c->corr, &c->actor, c->op->name, "", "outcome", word, c->intent,
+			 json_pack("{s:i}", "status", status), outcome_done, c))
+		answer_unrecorded(c);
 }
 
 void hf_call_ok(struct hf_call *c, json_t *result)

@@ -20,6 +20,7 @@
  * @session:	the actor's; id "": has none
  * @source:	who is at the other end, for lock-out: an address or "uid:1000"
  * @intent:	sequence number of the INTENT record, 0: none
+ * @status: @result:	the answer, while the OUTCOME record is on its way
  */
 struct hf_call {
 	struct hf_auth *a;
@@ -35,6 +36,8 @@ struct hf_call {
 	char source[HF_LOCKOUT_SOURCE];
 	uint64_t deadline_ns;
 	uint64_t intent;
+	int status;
+	json_t *result;
 };
 
 /* --- answering: exactly one of these per call, then it is gone */

@@ -30,6 +30,8 @@ struct hf_call {
 	struct hf_corr corr;
 	struct hf_actor actor;
 	json_t *args;
+	int status;		/* the answer, while the OUTCOME record is on its way */
+	json_t *result;
 	int test_ret;
 	struct holdfast_self_test test;
 	char object[64];
@@ -361,14 +363,55 @@ static void reply(struct hf_call *c, int status, json_t *result)
 		json_decref(result);
 }
 
-static void outcome(struct hf_call *c, int status, const json_t *result)
+static void end(struct hf_call *c, int status, json_t *result)
 {
-	const char *word = status < 300 ? "ok" : status < 500 ? "refused" : "error";
-	json_t *detail = json_pack("{s:i, s:O?}", "status", status,
-				   status < 300 ? "result" : "error", result);
+	reply(c, status, result);
+	json_decref(c->args);
+	c->used = false;
+}
 
-	hf_note(c->keeper, &c->corr, &c->actor, c->op->name, c->object, "outcome", word, c->intent,
-		detail);
+/* What was done and is not on record must not look as if it were; a refusal had no effect. */
+static void end_unrecorded(struct hf_call *c)
+{
+	json_t *result = c->result;
+	int status = c->status;
+
+	hf_log_app(HF_LOG_ERROR, "audit.outcome", &c->corr, "%s %s: outcome not recorded", c->op->name,
+		   c->object);
+	if (status < 300) {
+		json_decref(result);
+		status = 500;
+		result = hf_error_json("outcome_not_recorded",
+				       "%s was carried out, but the audit log could not take its outcome",
+				       c->op->name);
+	}
+	end(c, status, result);
+}
+
+static void on_outcome(void *arg, int status, const json_t *result)
+{
+	struct hf_call *c = arg;
+
+	(void)result;
+	if (status == 200)
+		end(c, c->status, c->result);
+	else
+		end_unrecorded(c);
+}
+
+/* Whoever began with an INTENT is answered when the OUTCOME is durable. */
+static void outcome(struct hf_call *c, int status, json_t *result)
+{
+	struct hf_record r = { .corr = &c->corr, .actor = &c->actor, .action = c->op->name,
+			       .object = c->object, .phase = "outcome", .intent = c->intent };
+
+	c->status = status;
+	c->result = result;
+	r.result = status < 300 ? "ok" : status < 500 ? "refused" : "error";
+	r.detail = json_pack("{s:i, s:O?}", "status", status, status < 300 ? "result" : "error",
+			     result);
+	if (hf_record(c->keeper, &r, on_outcome, c))
+		end_unrecorded(c);
 }
 
 /* @result is stolen. */
@@ -380,9 +423,8 @@ static void finish(struct hf_call *c, int status, json_t *result)
 	}
 	if (c->intent)
 		outcome(c, status, result);
-	reply(c, status, result);
-	json_decref(c->args);
-	c->used = false;
+	else
+		end(c, status, result);
 }
 
 static bool visible(const struct hf_call *c, const struct hf_array *a)

@@ -89,6 +89,7 @@ static ssize_t receive_reply(int sock, struct hf_wire_reply *w, int *fd, uint64_
 	struct iovec iov = { .iov_base = w, .iov_len = sizeof(*w) };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
+	bool hung_up = false;
 	ssize_t n;
 	int ret;
 
@@ -98,6 +99,11 @@ static ssize_t receive_reply(int sock, struct hf_wire_reply *w, int *fd, uint64_
 			break;
 		if (errno == EINTR)
 			continue;
+		/* Said once, before what the keeper had answered when it closed. */
+		if (errno == ECONNRESET && !hung_up) {
+			hung_up = true;
+			continue;
+		}
 		if (errno != EAGAIN)
 			return -errno;
 		ret = hf_wait_fd(sock, POLLIN, deadline_ns);
@@ -118,7 +124,8 @@ int holdfast_lease_request_on(struct holdfast_array **out, int sock,
 	ssize_t n;
 
 	ret = send_request(sock, req, deadline_ns);
-	if (ret)
+	/* A keeper that is full answers without having heard the question. */
+	if (ret && ret != -EPIPE && ret != -ECONNRESET)
 		return hf_say(text, ret, "cannot ask the keeper: %s", strerror(-ret));
 	n = receive_reply(sock, &w, &fd, deadline_ns);
 	if (n == -ETIMEDOUT)

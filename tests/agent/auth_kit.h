@@ -43,6 +43,7 @@ struct kit {
 	/* audit */
 	json_t *log;		/* [ { action, phase, result, object, actor, intent, detail } ] */
 	bool audit_gone;
+	bool no_outcome;	/* an OUTCOME is taken and then not durable */
 	uint64_t seq;
 };
 
@@ -66,7 +67,7 @@ static inline int kit_append(void *arg, const struct hf_corr *corr, const struct
 	kit.seq++;
 	if (fn) {
 		answer = json_pack("{s:I}", "seq", (json_int_t)kit.seq);
-		fn(fn_arg, 200, answer);
+		fn(fn_arg, kit.no_outcome && !strcmp(phase, "outcome") ? 503 : 200, answer);
 		json_decref(answer);
 	}
 	return 0;

@@ -268,6 +268,16 @@ Test(broker, privileged_acts_are_recorded_before_and_after)
 	cr_assert_str_eq(json_string_value(json_object_get(outcome, "result")), "refused");
 }
 
+Test(broker, what_is_not_on_record_is_not_acknowledged)
+{
+	kit.no_outcome = true;
+	cr_assert_eq(kit_call(&root_peer, "user.create", json_pack("{s:s, s:s, s:s}", "user", "ben", "role", "user",
+								    "password", KIT_PASSWORD)), 500);
+	cr_assert_str_eq(kit_text("code"), "outcome_not_recorded");
+	/* A refusal had no effect that could be missing from the record. */
+	cr_assert_eq(kit_call(&root_peer, "user.remove", json_pack("{s:s}", "user", "nobody")), 404);
+}
+
 Test(broker, without_audit_no_privileged_act)
 {
 	struct hf_user u;

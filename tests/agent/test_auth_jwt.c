@@ -382,5 +382,5 @@ Test(jwt, no_hostile_one_is_accepted)
 	noise();
 	cr_assert_geq(tried, 1000);
 	cr_assert_eq(accepted, 0, "%u of %u", accepted, tried);
-	cr_log_warn("%u hostile tokens, %u accepted", tried, accepted);
+	cr_log_info("%u hostile tokens, %u accepted", tried, accepted);
 }
