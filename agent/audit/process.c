@@ -33,7 +33,8 @@ struct audit {
 	struct hf_timer *kick;		/* commit and read on in the next round of the loop */
 	uint64_t generation[HF_PROCS];	/* counts the links that have gone */
 	uint64_t anchor_ns;
-	bool anchor_waits, ready, stopping;
+	uint64_t checked_index;		/* newest segment when the check of the old ones began */
+	bool anchor_due, anchor_waits, ready, stopping;
 };
 
 /* ---------------------------------------------------------------- answers */
@@ -289,26 +290,40 @@ static void anchored(void *arg, int status, const json_t *result)
 {
 	struct audit *a = arg;
 
-	(void)status;
 	(void)result;
 	a->anchor_waits = false;
+	if (status != 200)
+		a->anchor_due = true;
+}
+
+/* The newest checkpoint to export: once a second at most, and @last whatever was sent before. */
+static void send_anchor(struct audit *a, bool last)
+{
+	struct hf_link *export = hf_service_link(a->s, HF_PROC_EXPORT);
+	uint64_t now = hf_mono_ns(hf_service_clock(a->s));
+	struct aud_checkpoint cp;
+	const struct aud_note *n = aud_newest_note(a->w, &cp);
+	json_t *body;
+
+	if (!a->anchor_due || !n || !export ||
+	    (!last && (a->anchor_waits || now - a->anchor_ns < ANCHOR_NS)))
+		return;
+	a->anchor_due = false;
+	a->anchor_ns = now;
+	body = json_pack("{s:s, s:I, s:s, s:I, s:s, s:s}", "origin", n->origin, "size",
+			 (json_int_t)cp.size, "root", n->root, "t_ns", (json_int_t)cp.t_ns,
+			 "key", aud_key_name(a->key), "signature", n->signature);
+	a->anchor_waits = !hf_link_request(export, HF_MSG_ANCHOR, NULL, body, -1,
+					   now + ANCHOR_WAIT_NS, anchored, a);
 }
 
 static void on_checkpoint(void *arg, const struct aud_note *n, const struct aud_checkpoint *cp)
 {
 	struct audit *a = arg;
-	struct hf_link *export = hf_service_link(a->s, HF_PROC_EXPORT);
-	uint64_t now = hf_mono_ns(hf_service_clock(a->s));
-	json_t *body;
 
-	if (!export || a->anchor_waits || now - a->anchor_ns < ANCHOR_NS)
-		return;
-	a->anchor_ns = now;
-	body = json_pack("{s:s, s:I, s:s, s:I, s:s, s:s}", "origin", n->origin, "size",
-			 (json_int_t)cp->size, "root", n->root, "t_ns", (json_int_t)cp->t_ns,
-			 "key", aud_key_name(a->key), "signature", n->signature);
-	a->anchor_waits = !hf_link_request(export, HF_MSG_ANCHOR, NULL, body, -1,
-					   now + ANCHOR_WAIT_NS, anchored, a);
+	(void)n;
+	(void)cp;
+	a->anchor_due = true;
 }
 
 static void on_say(void *arg, bool error, const char *event, const char *what)
@@ -325,7 +340,20 @@ static void finish(struct audit *a)
 	hf_timer_stop(a->tick);
 	hf_timer_stop(a->kick);
 	aud_writer_close(a->w);
+	send_anchor(a, true);
 	hf_service_done(a->s, 0);
+}
+
+/* All segments are read and checked again at the start and each time when one has been closed. */
+static void check_old(struct audit *a)
+{
+	size_t n;
+	uint64_t newest = aud_segments(a->w, &n)[n - 1].index;
+
+	if (!a->ready || newest == a->checked_index || !aud_jobs_scrub(a->jobs))
+		return;
+	a->checked_index = newest;
+	work(a);
 }
 
 static void settle(struct audit *a)
@@ -333,8 +361,7 @@ static void settle(struct audit *a)
 	if (!a->ready && aud_idle(a->w)) {
 		a->ready = true;
 		hf_service_ready(a->s);
-		aud_jobs_scrub(a->jobs);
-		work(a);
+		check_old(a);
 	}
 	if (a->stopping && aud_idle(a->w))
 		finish(a);
@@ -355,7 +382,9 @@ static void on_tick(void *arg)
 	struct audit *a = arg;
 
 	hf_timer_set(a->tick, aud_tick(a->w));
+	send_anchor(a, false);
 	settle(a);
+	check_old(a);
 }
 
 static void on_ring(void *arg, uint32_t events)
@@ -513,6 +542,7 @@ static void audit_peer(struct hf_service *s, enum hf_proc peer, struct hf_link *
 		}
 		return;
 	}
+	a->anchor_due |= peer == HF_PROC_EXPORT;	/* a fresh one has none yet */
 	if (a->w && (peer == HF_PROC_KEEPER || peer == HF_PROC_AUTH)) {
 		bool durable = aud_durable(a->w, why);
 

@@ -112,8 +112,11 @@ static bool enter_segment(struct aud_job *job)
 	job->last_seq = at + 1 < n ? all[at + 1].seq0 - 1 : aud_durable_seq(job->all->w);
 	aud_name(name, s->index, ".log");
 	job->fd = io->ops->open(io, name);
-	if (job->fd < 0)
+	if (job->fd < 0) {
+		if (job->ops->broken)
+			job->ops->broken(job, s->seq0, "it cannot be opened");
 		return true;	/* the next one, then */
+	}
 	if (aud_segment_head(io, job->fd, &h, NULL) ||
 	    aud_cursor_init(&job->cur, io, job->fd, AUD_HEADER, s->size)) {
 		if (job->ops->broken)
@@ -201,6 +204,12 @@ bool aud_jobs_run(struct aud_jobs *j, uint64_t budget_ns)
 static void answer(struct aud_job *job, int status, json_t *result)
 {
 	job->fn(job->arg, status, result);
+}
+
+/* Whoever comes upon damage says so: the answer would have a hole that nobody sees. */
+static void found_damage(struct aud_job *job, uint64_t seq, const char *why)
+{
+	aud_found_damage(job->all->w, job->index, seq, why);
 }
 
 /* A free place, or NULL: answered 503. */
@@ -299,7 +308,8 @@ static void read_free(struct aud_job *job)
 }
 
 static const struct job_ops read_ops = {
-	.take = read_take, .done = read_done, .free = read_free, .wants_json = true,
+	.take = read_take, .broken = found_damage, .done = read_done, .free = read_free,
+	.wants_json = true,
 };
 
 static uint64_t number(const json_t *args, const char *name, uint64_t otherwise)
@@ -309,16 +319,18 @@ static uint64_t number(const json_t *args, const char *name, uint64_t otherwise)
 	return json_is_integer(v) ? (uint64_t)json_integer_value(v) : otherwise;
 }
 
-/* First record that can be as young as @since_ns: segments before it are not even opened. */
+/*
+ * First record that can be as young as @since_ns: segments before it are not even opened. A clock
+ * that was set back hides nothing: from the first young segment on all are read.
+ */
 static uint64_t seq_since(struct aud_jobs *j, uint64_t since_ns)
 {
 	size_t n;
 	const struct aud_segment *s = aud_segments(j->w, &n);
 	uint64_t seq = 1;
 
-	for (size_t i = 0; i + 1 < n; i++)
-		if (s[i + 1].t_ns < since_ns)
-			seq = s[i + 1].seq0;
+	for (size_t i = 1; i < n && s[i].t_ns < since_ns; i++)
+		seq = s[i].seq0;
 	return seq;
 }
 
@@ -374,7 +386,8 @@ static void show_done(struct aud_job *job)
 }
 
 static const struct job_ops show_ops = {
-	.take = show_take, .done = show_done, .free = read_free, .wants_json = true,
+	.take = show_take, .broken = found_damage, .done = show_done, .free = read_free,
+	.wants_json = true,
 };
 
 void aud_job_show(struct aud_jobs *j, uint64_t seq, aud_answer_fn fn, void *arg)
@@ -427,7 +440,9 @@ static void proof_done(struct aud_job *job)
 				   (json_int_t)job->proof.index, "proof", list));
 }
 
-static const struct job_ops proof_ops = { .take = proof_take, .done = proof_done };
+static const struct job_ops proof_ops = {
+	.take = proof_take, .broken = found_damage, .done = proof_done,
+};
 
 /* The segment in which @seq is, and the tree as it was when that began. */
 static int proof_start(struct aud_jobs *j, struct aud_job *job, uint64_t seq)
@@ -515,7 +530,8 @@ static void report_free(struct aud_job *job)
 }
 
 static const struct job_ops report_ops = {
-	.take = report_take, .done = report_done, .free = report_free, .wants_json = true,
+	.take = report_take, .broken = found_damage, .done = report_done, .free = report_free,
+	.wants_json = true,
 };
 
 void aud_job_report(struct aud_jobs *j, uint32_t hours, aud_answer_fn fn, void *arg)
@@ -541,7 +557,7 @@ void aud_job_report(struct aud_jobs *j, uint32_t hours, aud_answer_fn fn, void *
 static void scrub_broken(struct aud_job *job, uint64_t seq, const char *why)
 {
 	job->linked = false;
-	aud_found_damage(job->all->w, job->index, seq, why);
+	found_damage(job, seq, why);
 }
 
 static void scrub_begin(struct aud_job *job, const struct aud_header *h)
@@ -574,14 +590,16 @@ static const struct job_ops scrub_ops = {
 	.take = scrub_take, .begin = scrub_begin, .broken = scrub_broken, .done = scrub_done,
 };
 
-void aud_jobs_scrub(struct aud_jobs *j)
+bool aud_jobs_scrub(struct aud_jobs *j)
 {
 	struct aud_job *job = &j->job[SCRUB_OWN];
 	uint64_t scrubbed = job->scrubbed;
 
-	leave_segment(job);
+	if (job->ops)
+		return false;
 	*job = (struct aud_job){ .ops = &scrub_ops, .all = j, .fd = -1, .scrubbed = scrubbed,
 				 .to_seq = aud_durable_seq(j->w) };
+	return true;
 }
 
 uint64_t aud_jobs_scrubbed(const struct aud_jobs *j)

@@ -27,8 +27,8 @@ int aud_jobs_new(struct aud_jobs **out, struct aud_writer *w, struct aud_io *io,
 void aud_jobs_free(struct aud_jobs *j);	/* those under way are answered 503 */
 /* Carries on for about @budget_ns. Return: there is more to do. */
 bool aud_jobs_run(struct aud_jobs *j, uint64_t budget_ns);
-/* Old segments are checked again from the first on. */
-void aud_jobs_scrub(struct aud_jobs *j);
+/* Segments are checked again from the first on. Return: false: that is being done already. */
+bool aud_jobs_scrub(struct aud_jobs *j);
 /* How many segments were checked since the start. */
 uint64_t aud_jobs_scrubbed(const struct aud_jobs *j);
 

@@ -185,6 +185,16 @@ struct tail {
 	uint64_t cut;		/* bytes behind the last good record, 0: none */
 };
 
+static void remember_broken(struct aud_carry *c, uint64_t index)
+{
+	for (unsigned int i = 0; i < c->broken_count; i++)
+		if (c->broken[i] == index)
+			return;
+	if (c->broken_count == AUD_BROKEN_MAX)
+		memmove(c->broken, c->broken + 1, --c->broken_count * sizeof(c->broken[0]));
+	c->broken[c->broken_count++] = index;
+}
+
 /* One intact frame: does it belong here? Return: 0, -EILSEQ: no. */
 static int take_record(struct tail *t, const struct aud_frame *f)
 {
@@ -214,8 +224,11 @@ static int take_record(struct tail *t, const struct aud_frame *f)
 		aud_carry_follow(&w->carry, (enum aud_phase)phase, seq, (uint64_t)
 				 json_integer_value(json_object_get(j, "intent")),
 				 OWNER_BEFORE, action, object);
-		if (!strcmp(action, "audit.break"))
+		if (!strcmp(action, "audit.break")) {
 			w->carry.ack = seq;
+			remember_broken(&w->carry, (uint64_t)json_integer_value(json_object_get(
+						json_object_get(j, "detail"), "segment")));
+		}
 		if (!strcmp(action, "audit.acknowledge"))
 			w->carry.ack = 0;
 	}
@@ -291,13 +304,6 @@ static int scan_last(struct tail *t, int fd)
 }
 
 /* ---------------------------------------------------------------- verdict */
-
-static void remember_broken(struct aud_carry *c, uint64_t index)
-{
-	if (c->broken_count == AUD_BROKEN_MAX)
-		memmove(c->broken, c->broken + 1, --c->broken_count * sizeof(c->broken[0]));
-	c->broken[c->broken_count++] = index;
-}
 
 static int new_chain(struct past *p, json_t *said)
 {

@@ -9,23 +9,31 @@
 #include <string.h>
 
 #include "query.h"
+#include "text.h"
 
 #define ROWS	64	/* per table; what finds no room is counted as "others" */
 #define CELL	97
 
-enum table { LOGINS, DENIED, BLOCKED, TRIPS, PRIVILEGED, UNKNOWN, GAPS, TABLES };
+enum table { LOGINS, DENIED, BLOCKED, REFUSED, TRIPS, PRIVILEGED, UNKNOWN, EXITS, GAPS, TABLES };
 
 /* Where a column's text comes from. */
-enum column { C_NONE, C_ACTOR, C_SOURCE, C_ACTION, C_OBJECT, C_RESULT, C_CAUSE };
+enum column {
+	C_NONE, C_ACTOR, C_SOURCE, C_ACTION, C_OBJECT, C_RESULT,
+	C_CAUSE,	/* detail.cause: of a trip */
+	C_LIMIT,	/* detail.reason.limit: what the driver measured a request by */
+	C_DETAIL,	/* detail.detail: what a source was blocked for */
+	C_WHY,		/* detail.why: of the end of a process */
+};
 
 static const char *const column_names[] = {
 	[C_ACTOR] = "actor", [C_SOURCE] = "source", [C_ACTION] = "action",
 	[C_OBJECT] = "object", [C_RESULT] = "result", [C_CAUSE] = "cause",
+	[C_LIMIT] = "limit", [C_DETAIL] = "detail", [C_WHY] = "why",
 };
 
 /**
  * struct rule - which records a table counts
- * @action:	the whole action; with a dot at its beginning: its ending; NULL: any
+ * @action:	or NULL: any
  * @phase:	or NULL: any
  * @result:	or NULL: any
  */
@@ -33,14 +41,19 @@ static const struct rule {
 	enum table table;
 	const char *action, *phase, *result;
 } rules[] = {
-	{ LOGINS, "login", NULL, NULL },
+	{ LOGINS, "session.begin", "event", NULL },
+	{ LOGINS, "login", "denied", NULL },
 	{ DENIED, NULL, "denied", NULL },
-	{ BLOCKED, ".blocked", NULL, NULL },
-	{ BLOCKED, "blocked", NULL, NULL },
+	{ BLOCKED, "http.blocked", NULL, NULL },
+	{ REFUSED, "kernel.refused", NULL, NULL },
 	{ TRIPS, "kernel.trip", NULL, NULL },
 	{ PRIVILEGED, NULL, "intent", NULL },
 	{ UNKNOWN, NULL, "outcome", "unknown" },
+	{ EXITS, "process.exit", NULL, NULL },
 	{ GAPS, "kernel.gap", NULL, NULL },
+	{ GAPS, "keeper.audit_lost", NULL, NULL },
+	{ GAPS, "keeper.disarm", NULL, NULL },
+	{ GAPS, "denied.suppressed", NULL, NULL },
 	{ GAPS, "audit.lost", NULL, NULL },
 	{ GAPS, "audit.break", NULL, NULL },
 	{ GAPS, "audit.recovered", NULL, NULL },
@@ -50,12 +63,15 @@ static const struct {
 	const char *name;
 	enum column column[3];
 } tables[TABLES] = {
-	[LOGINS] = { "logins", { C_ACTOR, C_SOURCE, C_RESULT } },
+	/* Who is not logged in yet is "public": the name that was tried is the object. */
+	[LOGINS] = { "logins", { C_OBJECT, C_SOURCE, C_RESULT } },
 	[DENIED] = { "denied", { C_ACTOR, C_SOURCE, C_ACTION } },
-	[BLOCKED] = { "blocked", { C_SOURCE, C_OBJECT, C_NONE } },
+	[BLOCKED] = { "blocked", { C_SOURCE, C_DETAIL, C_NONE } },
+	[REFUSED] = { "refused_by_driver", { C_OBJECT, C_LIMIT, C_NONE } },
 	[TRIPS] = { "trips", { C_OBJECT, C_CAUSE, C_NONE } },
 	[PRIVILEGED] = { "privileged", { C_ACTOR, C_ACTION, C_NONE } },
 	[UNKNOWN] = { "unknown_outcomes", { C_ACTION, C_OBJECT, C_NONE } },
+	[EXITS] = { "process_exits", { C_OBJECT, C_WHY, C_NONE } },
 	[GAPS] = { "gaps", { C_ACTION, C_OBJECT, C_NONE } },
 };
 
@@ -80,27 +96,27 @@ static const char *text(const json_t *j, const char *name)
 	return s ? s : "";
 }
 
-static bool action_is(const char *have, const char *want)
-{
-	size_t h = strlen(have), n = want ? strlen(want) : 0;
-
-	if (!want)
-		return true;
-	if (want[0] == '.')
-		return h >= n && !strcmp(have + h - n, want);
-	return !strcmp(have, want);
-}
-
 static bool counts(const struct rule *r, const json_t *record)
 {
-	return action_is(text(record, "action"), r->action) &&
+	return (!r->action || !strcmp(text(record, "action"), r->action)) &&
 	       (!r->phase || !strcmp(text(record, "phase"), r->phase)) &&
 	       (!r->result || !strcmp(text(record, "result"), r->result));
+}
+
+/* What had to be cut must still be UTF-8. */
+static void whole_text(char *s)
+{
+	size_t len = strlen(s), at = 0, used;
+
+	while (at < len && hf_utf8_next(s + at, len - at, &used) >= 0)
+		at += used;
+	s[at] = '\0';
 }
 
 static void cell(char out[CELL], enum column c, const json_t *record)
 {
 	const json_t *actor = json_object_get(record, "actor");
+	const json_t *detail = json_object_get(record, "detail");
 	const char *s = "";
 
 	switch (c) {
@@ -113,12 +129,18 @@ static void cell(char out[CELL], enum column c, const json_t *record)
 		s = text(actor, "source");
 		break;
 	case C_CAUSE:
-		s = text(json_object_get(record, "detail"), "cause");
+	case C_DETAIL:
+	case C_WHY:
+		s = text(detail, column_names[c]);
+		break;
+	case C_LIMIT:
+		s = text(json_object_get(detail, "reason"), "limit");
 		break;
 	default:
 		s = text(record, column_names[c]);
 	}
 	snprintf(out, CELL, "%s", s);
+	whole_text(out);
 }
 
 static void add(struct aud_report *r, enum table t, const json_t *record)

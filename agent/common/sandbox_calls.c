@@ -254,6 +254,8 @@ int hf_sandbox_no_uring(struct hf_err *e)
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
 	int ret = ctx ? 0 : -ENOMEM;
 
+	if (!ret)
+		ret = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
 	for (size_t i = 0; !ret && i < sizeof(making) / sizeof(making[0]); i++)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), making[i], 0);
 	/* A new segment takes the place of the registered file; the ring itself allows no more. */

@@ -13,7 +13,7 @@
 
 int ctl_json_print(json_t *j, bool indent)
 {
-	int ret = json_dumpf(j, stdout, indent ? JSON_INDENT(2) : JSON_COMPACT);
+	int ret = json_dumpf(j, stdout, JSON_ENCODE_ANY | (indent ? JSON_INDENT(2) : JSON_COMPACT));
 
 	json_decref(j);
 	putchar('\n');

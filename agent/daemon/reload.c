@@ -152,13 +152,34 @@ static void prepare_one(struct hf_child *c)
 		p->reload.waiting++;
 }
 
+/*
+ * What the parent goes by from its start to its end: folders are made once, a process that is started
+ * again must find what the one before has left, and what is sealed stays so.
+ */
+static void prepare_own(struct hf_parent *p)
+{
+	static const char *const fixed[] = { "paths.state", "paths.run", "keeper.seal" };
+	json_t *changes = hf_config_diff(p->config, p->reload.next), *change;
+	size_t k;
+
+	json_array_foreach(changes, k, change)
+		for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+			if (!strcmp(hf_config_text(change, "path"), fixed[i]))
+				snprintf(p->reload.why, sizeof(p->reload.why), "%s: takes a restart",
+					 fixed[i]);
+	if (!changes)
+		snprintf(p->reload.why, sizeof(p->reload.why), "out of memory");
+	json_decref(changes);
+}
+
 /* Later, so that the caller of hf_parent_reload() always has returned first. */
 static void on_go(void *arg)
 {
 	struct hf_parent *p = arg;
 
 	hf_notify_reloading(&p->notify);
-	for (int i = 1; i < HF_PROCS; i++)
+	prepare_own(p);
+	for (int i = 1; i < HF_PROCS && !p->reload.why[0]; i++)
 		if (p->children[i].state == HF_CHILD_READY)
 			prepare_one(&p->children[i]);
 	if (!p->reload.waiting && p->reload.why[0])

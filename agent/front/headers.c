@@ -55,7 +55,7 @@ int hf_headers_add(struct hf_headers *h, const char *name, size_t name_len, cons
 
 	if (++h->count > HF_HEADERS_MAX)
 		return hf_refuse(no, 431, "headers", "more than %d headers", HF_HEADERS_MAX);
-	if (len > HF_HEADER_MAX)
+	if (name_len + len > HF_HEADER_MAX)
 		return hf_refuse(no, 431, "headers", "a header has more than %d bytes",
 				 HF_HEADER_MAX);
 	if (!all_of(name, name_len, ALPHA DIGIT "!#$%&'*+-.^_`|~"))
@@ -119,6 +119,7 @@ static int framing_check(const struct hf_headers *h, uint64_t body_max, uint64_t
 static size_t host_name(const char *host)
 {
 	size_t len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
+	unsigned long number;
 	const char *port;
 
 	if (len >= HF_HOST_LEN || len > strlen(host))
@@ -131,7 +132,8 @@ static size_t host_name(const char *host)
 		return len;
 	if (*port != ':' || strlen(port) > 6 || !all_of(port + 1, strlen(port + 1), DIGIT))
 		return 0;
-	return len;
+	number = strtoul(port + 1, NULL, 10);
+	return number && number <= UINT16_MAX ? len : 0;
 }
 
 static int host_check(const struct hf_headers *h, const struct hf_site *site, struct hf_refusal *no)

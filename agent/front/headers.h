@@ -10,7 +10,7 @@
 #include "http.h"
 
 #define HF_HEADERS_MAX	64	/* headers of a request */
-#define HF_HEADER_MAX	8192	/* bytes of one value */
+#define HF_HEADER_MAX	8192	/* bytes of one, name and value */
 #define HF_HOSTS_MAX	32
 #define HF_HOST_LEN	256
 

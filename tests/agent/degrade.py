@@ -28,6 +28,10 @@ def ok(good, name, *more):
     sys.stdout.flush()
 
 
+def plan():
+    print(f"1..{tests}")
+
+
 def until(fn, seconds=15):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -171,7 +175,7 @@ def main():
     disk_full(ledger)
     auth_stopped(ledger)
     limits_exhausted(ledger)
-    print(f"1..{tests}")
+    plan()
 
 
 if __name__ == "__main__":

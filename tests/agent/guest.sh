@@ -23,7 +23,6 @@ until_true() {
 		((SECONDS <= end)) || return 1
 		sleep 0.05
 	done
-	usermod -aG holdfast hf-operator || bail "group holdfast"
 }
 
 guest_users() {

@@ -3,7 +3,8 @@
  * Every key of the configuration's table with values that must be accepted
  * and values that must be refused, made from the table itself; and the
  * hostile corpus: classes of inputs, each with all its members. HF_CONFIG_CORPUS
- * names a file that gets the per-key cases, for the cross-check with the JSON Schema.
+ * names a file that gets the per-key cases, for the cross-check with the JSON Schema;
+ * HF_CONFIG_HOSTILE one that gets the hostile ones, for tests/agent/corpus/config.py.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -276,6 +277,29 @@ Test(config_keys, every_key_accepts_and_refuses, .timeout = 300)
 
 static unsigned int hostile_class, hostile_all;
 
+/* One line with one write: the tests run side by side. */
+static void hostile_tell(const char *class, const char *text, size_t len)
+{
+	const char *path = getenv("HF_CONFIG_HOSTILE");
+	char *line;
+	size_t n;
+	FILE *f;
+
+	if (!path)
+		return;
+	f = open_memstream(&line, &n);
+	fprintf(f, "{\"class\": \"%s\", \"hex\": \"", class);
+	for (size_t i = 0; i < len; i++)
+		fprintf(f, "%02x", (unsigned char)text[i]);
+	fputs("\"}\n", f);
+	cr_assert_eq(fclose(f), 0);
+	f = fopen(path, "ae");
+	cr_assert(f && !setvbuf(f, NULL, _IOFBF, n + 1));
+	cr_expect_eq(fwrite(line, 1, n, f), n);
+	cr_expect_eq(fclose(f), 0);
+	free(line);
+}
+
 /* @text must be refused, with at least one message that says something. */
 static void hostile(const char *class, const char *text, size_t len)
 {
@@ -286,6 +310,7 @@ static void hostile(const char *class, const char *text, size_t len)
 	cr_expect_eq(ret, -EINVAL, "%s: accepted: %.200s", class, text);
 	cr_expect(ret != -EINVAL || (errors.count && *errors.e[0].text), "%s: no message", class);
 	hf_config_free(ret ? NULL : c);
+	hostile_tell(class, text, len);
 	hostile_class++;
 	hostile_all++;
 }

@@ -47,7 +47,7 @@ Test(headers, host)
 	static const char *const bad[] = {
 		"Host: ", "Host: localhost:", "Host: localhost:x", "Host: localhost:123456", "Host: local host",
 		"Host: localhost/", "Host: user@localhost", "Host: [::1", "Host: [::1]x", "Host: localhost,evil",
-		"Host: :8240",
+		"Host: :8240", "Host: localhost:0", "Host: localhost:65536",
 	};
 	static const char *const others[] = {
 		"Host: evil.example", "Host: localhost.evil.example", "Host: localhos", "Host: 127.0.0.2",
@@ -95,6 +95,7 @@ Test(headers, malformed)
 {
 	struct hf_headers h = { .count = 0 };
 	struct hf_refusal no;
+	char name[HF_HEADER_MAX + 1] = "";
 
 	cr_assert_eq(GET("X-Any: a\tb"), 0);
 	cr_assert_eq(GET("X-Any: a\x01"), 400);
@@ -108,6 +109,11 @@ Test(headers, malformed)
 	for (int i = 0; i < HF_HEADERS_MAX; i++)
 		cr_assert_eq(hf_headers_add(&h, "X", 1, "a", 1, &no), 0);
 	cr_assert(hf_headers_add(&h, "X", 1, "a", 1, &no));
+	cr_assert_eq(no.status, 431);
+	memset(name, 'n', HF_HEADER_MAX);
+	h.count = 0;
+	cr_assert_eq(hf_headers_add(&h, name, HF_HEADER_MAX - 1, "a", 1, &no), 0);
+	cr_assert(hf_headers_add(&h, name, HF_HEADER_MAX, "a", 1, &no));
 	cr_assert_eq(no.status, 431);
 }
 
