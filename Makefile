@@ -66,9 +66,13 @@ install-system:
 		$(DESTDIR)/usr/lib/udev/rules.d/72-holdfast.rules
 	install -D -m 644 scripts/packaging/sysusers.d/holdfast.conf \
 		$(DESTDIR)/usr/lib/sysusers.d/holdfast.conf
+	install -D -m 644 scripts/packaging/tmpfiles.d/holdfast.conf \
+		$(DESTDIR)/usr/lib/tmpfiles.d/holdfast.conf
 	install -d $(DESTDIR)/usr/lib/systemd/system
-	sed 's|/usr/local/sbin/|$(PREFIX)/sbin/|' scripts/packaging/systemd/holdfastd.service \
-		> $(DESTDIR)/usr/lib/systemd/system/holdfastd.service
+	for unit in scripts/packaging/systemd/*.service; do \
+		sed 's|/usr/local/sbin/|$(PREFIX)/sbin/|' "$$unit" \
+			> $(DESTDIR)/usr/lib/systemd/system/"$${unit##*/}" || exit; \
+	done
 	install -D -m 644 scripts/packaging/needrestart/holdfast.conf \
 		$(DESTDIR)/etc/needrestart/conf.d/holdfast.conf
 

@@ -429,6 +429,7 @@ static int audit_commit(struct hf_service *s, const json_t *config, struct hf_er
 {
 	struct audit *a = hf_service_data(s);
 
+	(void)e;
 	if (a) {
 		take_config(config, &a->config);
 		if (a->w)
@@ -442,13 +443,7 @@ static int audit_commit(struct hf_service *s, const json_t *config, struct hf_er
 	take_config(config, &a->config);
 	snprintf(a->state, sizeof(a->state), "%s/audit", hf_config_text(config, "paths.state"));
 	snprintf(a->io_choice, sizeof(a->io_choice), "%s", hf_config_text(config, "audit.io"));
-	a->dirfd = open(a->state, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (a->dirfd < 0) {
-		int ret = hf_fail(e, -errno, "%s: %s", a->state, strerror(errno));
-
-		free(a);
-		return ret;
-	}
+	a->dirfd = -1;
 	hf_service_set_data(s, a);
 	return 0;
 }
@@ -508,8 +503,12 @@ static int audit_start(struct hf_service *s, struct hf_err *e)
 {
 	struct audit *a = hf_service_data(s);
 	struct hf_loop *loop = hf_service_loop(s);
-	int ret = choose_io(a, e);
+	int ret;
 
+	a->dirfd = open(a->state, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (a->dirfd < 0)
+		return hf_fail(e, -errno, "%s: %s", a->state, strerror(errno));
+	ret = choose_io(a, e);
 	if (!ret)
 		ret = hf_sandbox_no_uring(e);
 	if (!ret)
@@ -569,6 +568,26 @@ static json_t *audit_stats(struct hf_service *s)
 	return a && a->w ? stats(a) : json_object();
 }
 
+static int audit_keeps(struct hf_service *s)
+{
+	const struct audit *a = hf_service_data(s);
+
+	return a ? a->dirfd : -1;
+}
+
+/*
+ * What says how long the log is comes before the log itself, so that a copy made
+ * while it grows is never shorter than it says. The reserve is room, not records.
+ */
+static unsigned int audit_backup(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	if (name[0] == '.' || !strcmp(name, "reserve"))
+		return 0;
+	return dot && !strcmp(dot, ".log") ? 2 : 1;
+}
+
 static void audit_free(struct hf_service *s)
 {
 	struct audit *a = hf_service_data(s);
@@ -583,7 +602,8 @@ static void audit_free(struct hf_service *s)
 	aud_key_free(a->key);
 	if (a->io)
 		a->io->ops->free(a->io);
-	close(a->dirfd);
+	if (a->dirfd >= 0)
+		close(a->dirfd);
 	free(a);
 	hf_service_set_data(s, NULL);
 }
@@ -597,5 +617,7 @@ const struct hf_role_ops hf_audit_ops = {
 	.peer = audit_peer,
 	.stop = audit_stop,
 	.stats = audit_stats,
+	.keeps = audit_keeps,
+	.backup = audit_backup,
 	.free = audit_free,
 };

@@ -113,17 +113,13 @@ static int take_config(struct hf_auth *a, const json_t *config, struct hf_err *e
 	return 0;
 }
 
-/* With full rights: the master key may be where only root can read it. */
+/* Before the sandbox: the master key may be where only root can read it. */
 static int first_commit(struct process *p, const json_t *config, struct hf_err *e)
 {
-	struct hf_auth *a = &p->a;
 	int ret;
 
-	snprintf(a->dir, sizeof(a->dir), "%s/auth", hf_config_text(config, "paths.state"));
-	a->dirfd = open(a->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (a->dirfd < 0)
-		return hf_fail(e, -errno, "%s: %s", a->dir, strerror(errno));
-	ret = hf_master_find(a->dirfd, getenv("CREDENTIALS_DIRECTORY"), &p->master, e);
+	snprintf(p->a.dir, sizeof(p->a.dir), "%s/auth", hf_config_text(config, "paths.state"));
+	ret = hf_master_given(getenv("CREDENTIALS_DIRECTORY"), &p->master, e);
 	p->has_master = !ret;
 	return ret == -ENOENT ? 0 : ret;
 }
@@ -168,9 +164,9 @@ static void on_tick(void *arg)
 
 static int open_vault(struct process *p, struct hf_err *e)
 {
-	int ret = 0;
+	int ret = p->has_master ? 0 : hf_master_file(p->a.dirfd, &p->master, e);
 
-	if (!p->has_master)
+	if (ret == -ENOENT)
 		ret = hf_master_create(p->a.dirfd, p->a.random, &p->master, e);
 	if (!ret)
 		ret = hf_vault_open(&p->a, &p->master, e);
@@ -185,6 +181,9 @@ static int on_start(struct hf_service *s, struct hf_err *e)
 	int ret;
 
 	umask(077);
+	a->dirfd = open(a->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (a->dirfd < 0)
+		return hf_fail(e, -errno, "%s: %s", a->dir, strerror(errno));
 	ret = hf_db_open(&a->db, a->dir, e);
 	if (!ret)
 		ret = open_vault(p, e);
@@ -307,6 +306,20 @@ static json_t *on_stats(struct hf_service *s)
 			 "durable", a->durable);
 }
 
+static int on_keeps(struct hf_service *s)
+{
+	const struct process *p = hf_service_data(s);
+
+	return p ? p->a.dirfd : -1;
+}
+
+/* Never a key: a list of what is wanted, not of what is not. */
+static unsigned int on_backup(const char *name)
+{
+	return !strcmp(name, SNAPSHOT_FILE) || !strcmp(name, "secrets") ||
+	       !strcmp(name, "secrets.counter");
+}
+
 static void on_free(struct hf_service *s)
 {
 	struct process *p = hf_service_data(s);
@@ -336,5 +349,7 @@ const struct hf_role_ops hf_auth_ops = {
 	.peer = on_peer,
 	.stop = on_stop,
 	.stats = on_stats,
+	.keeps = on_keeps,
+	.backup = on_backup,
 	.free = on_free,
 };

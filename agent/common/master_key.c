@@ -83,7 +83,8 @@ static int file_check(int dirfd, int fd, const char *name, struct hf_err *e)
 	if (st.st_uid && st.st_uid != geteuid() && st.st_uid != dir.st_uid)
 		return hf_fail(e, -EPERM, "%s: owned by uid %u, must be root or uid %u", name,
 			       st.st_uid, dir.st_uid);
-	if (st.st_mode & 077)
+	/* Where root's file is given to us by an ACL (systemd), the group's bits are its mask. */
+	if (st.st_mode & (st.st_uid || st.st_gid || !geteuid() ? 077 : 037))
 		return hf_fail(e, -EPERM, "%s: mode %03o lets others read it; wanted: 0600 or 0400",
 			       name, st.st_mode & 0777U);
 	return 0;
@@ -155,18 +156,23 @@ static int from_keyring(struct hf_master_key *key, struct hf_err *e)
 	return ret;
 }
 
-int hf_master_find(int dirfd, const char *credentials, struct hf_master_key *key, struct hf_err *e)
+int hf_master_given(const char *credentials, struct hf_master_key *key, struct hf_err *e)
 {
 	int ret = from_credential(credentials, key, e);
 
 	if (ret == -ENOENT)
 		ret = from_keyring(key, e);
-	if (ret == -ENOENT && dirfd >= 0)
-		ret = from_file(dirfd, KEY_FILE, HF_MASTER_FILE, key, e);
 	if (ret == -ENOENT)
-		hf_fail(e, ret, "there is no master key: neither credential %s nor key %s nor %s",
-			KEY_CREDENTIAL, KEY_DESCRIPTION, KEY_FILE);
+		hf_fail(e, ret, "neither credential %s nor key %s is there", KEY_CREDENTIAL,
+			KEY_DESCRIPTION);
 	return ret;
+}
+
+int hf_master_file(int dirfd, struct hf_master_key *key, struct hf_err *e)
+{
+	int ret = from_file(dirfd, KEY_FILE, HF_MASTER_FILE, key, e);
+
+	return ret == -ENOENT ? hf_fail(e, ret, "%s: is not there", KEY_FILE) : ret;
 }
 
 int hf_master_create(int dirfd, const struct hf_random *random, struct hf_master_key *key,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "field.h"
+#include "handover.h"
 #include "msg.h"
 
 #define HF_COUNT(a)	(sizeof(a) / sizeof((a)[0]))
@@ -40,9 +41,12 @@ static const struct rule {
 	{ PARENT, CHILD, HF_MSG_ABORT, RUNNING },
 	{ PARENT, CHILD, HF_MSG_STOP, STARTING | RUNNING },
 	{ PARENT, CHILD, HF_MSG_NOTICE, ALWAYS },
+	{ PARENT, AUDIT | AUTH | KEEPER, HF_MSG_FILES, RUNNING },
+	{ PARENT, AUDIT | AUTH | KEEPER, HF_MSG_FILE, RUNNING },
 
 	/* Whoever faces the world may not accuse: it could end the others that way. */
 	{ AUDIT | AUTH | KEEPER, PARENT, HF_MSG_BROKEN, ALWAYS },
+	{ AUDIT | AUTH | KEEPER, PARENT, HF_MSG_HANDOVER, RUNNING | STOPPING },
 
 	{ FRONT | LOCAL, AUTH, HF_MSG_CALL, RUNNING },
 	{ AUTH, KEEPER | AUDIT | PARENT, HF_MSG_CALL, RUNNING },
@@ -82,6 +86,13 @@ static const struct hf_field f_notice[] = {
 static const struct hf_field f_broken[] = {
 	{ "role", HF_F_ENUM, .flags = REQ, .words = proc_words },
 	{ "why", HF_F_STRING, .flags = REQ, .max = HF_ERR_LEN }, { .name = NULL }
+};
+static const struct hf_field f_files[] = {
+	{ "after", HF_F_STRING, .flags = REQ, .max = HF_HANDOVER_NAME - 1 }, { .name = NULL }
+};
+static const struct hf_field f_file[] = {
+	{ "name", HF_F_STRING, .flags = REQ, .min = 1, .max = HF_HANDOVER_NAME - 1 },
+	{ .name = NULL }
 };
 /* Who comes from outside brings credentials; only auth may say who somebody is. */
 static const struct hf_field f_call_outside[] = {
@@ -160,7 +171,10 @@ static const struct shape {
 	[HF_MSG_ABORT]	 = { "ABORT", f_nothing, .request = true },
 	[HF_MSG_STOP]	 = { "STOP", f_nothing, .request = true },
 	[HF_MSG_NOTICE]	 = { "NOTICE", f_notice },
+	[HF_MSG_FILES]	 = { "FILES", f_files, .request = true },
+	[HF_MSG_FILE]	 = { "FILE", f_file, .request = true },
 	[HF_MSG_BROKEN]	 = { "BROKEN", f_broken },
+	[HF_MSG_HANDOVER] = { "HANDOVER", f_file, .fd = true },
 	[HF_MSG_CALL]	 = { "CALL", f_call_outside, .request = true },
 	[HF_MSG_APPEND]	 = { "APPEND", f_append, .request = true },
 	[HF_MSG_WHOIS]	 = { "WHOIS", f_whois, .request = true },

@@ -30,9 +30,13 @@ enum hf_msg {
 	HF_MSG_ABORT	= 7,	/* {}: forget the prepared one */
 	HF_MSG_STOP	= 8,	/* {}: finish in order; answered by REPLY, then exit 0 */
 	HF_MSG_NOTICE	= 9,	/* { role, what: "gone" | "back" }: of another process. No answer */
+	HF_MSG_FILES	= 11,	/* { after }: what of yours is in a backup, behind this name;
+				 * { files: [{ name, size }], more } */
+	HF_MSG_FILE	= 12,	/* { name }: one of them; answered after its HANDOVER */
 
 	/* child -> parent */
 	HF_MSG_BROKEN	= 10,	/* { role, why }: a peer of mine broke the rules; ends it. No answer */
+	HF_MSG_HANDOVER	= 13,	/* { name }: with one fd, that file for reading. No answer */
 
 	/* requests */
 	HF_MSG_CALL	= 16,	/* { op, args, deadline_ms, actor | cred and src }: see ops.h */

@@ -95,6 +95,8 @@ static void fifo_set(void)
 {
 	struct sched_param param = { .sched_priority = FIFO_PRIORITY };
 
+	if ((sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) == SCHED_FIFO)
+		return;		/* its unit has seen to it */
 	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param))
 		hf_log_app(HF_LOG_WARN, "sandbox.fifo", NULL, "no real-time scheduling: %s",
 			   strerror(errno));
@@ -135,12 +137,111 @@ static int user_set(const struct profile *p, struct hf_err *e)
 	return 0;
 }
 
+/* Is this capability one of the role's? */
+static bool keeps_cap(const struct profile *p, cap_value_t cap)
+{
+	for (int i = 0; i < p->n_caps; i++)
+		if (p->caps[i] == cap)
+			return true;
+	return false;
+}
+
+/* The user's own group and the role's, whichever comes first; no other. */
+static int groups_check(const struct profile *p, gid_t own, struct hf_err *e)
+{
+	const struct group *gr = p->group ? getgrnam(p->group) : NULL;
+	bool extra = !p->group;
+	gid_t list[8];
+	int n = getgroups(7, list);
+
+	if (n < 0)
+		return hf_fail(e, -EPERM, "%s: too many groups", p->user);
+	list[n++] = getegid();
+	for (int i = 0; i < n; i++) {
+		if (gr && list[i] == gr->gr_gid)
+			extra = true;
+		else if (list[i] != own)
+			return hf_fail(e, -EPERM, "group %u is not one of %s", list[i], p->user);
+	}
+	return extra ? 0 : hf_fail(e, -EPERM, "%s: not in group %s", p->user, p->group);
+}
+
+/*
+ * Started as the role's user by somebody else (a unit of its own): what cannot be set
+ * without root's rights must be there already, and no less strict. The bounding set
+ * keeps what the role has: with no_new_privs and NOROOT that gives nobody anything.
+ */
+static int started_so(const struct profile *p, struct hf_err *e)
+{
+	const struct passwd *pw = getpwnam(p->user);
+	const int noroot = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED;
+	uid_t ruid, euid, suid;
+	gid_t rgid, egid, sgid;
+
+	if (!pw || !pw->pw_uid)
+		return hf_fail(e, -ENOENT, "user %s does not exist (systemd-sysusers makes it)",
+			       p->user);
+	if (getresuid(&ruid, &euid, &suid) || ruid != pw->pw_uid || euid != ruid || suid != ruid ||
+	    getresgid(&rgid, &egid, &sgid) || egid != rgid || sgid != rgid)
+		return hf_fail(e, -EPERM, "uid %u, gid %u: neither root nor %s", euid, egid, p->user);
+	for (cap_value_t c = 0; prctl(PR_CAPBSET_READ, c) >= 0; c++)
+		if (prctl(PR_CAPBSET_READ, c) && !keeps_cap(p, c))
+			return hf_fail(e, -EPERM, "capability %d is in the bounding set of %s", c,
+				       p->user);
+	if ((prctl(PR_GET_SECUREBITS) & noroot) != noroot)
+		return hf_fail(e, -EPERM, "securebits: noroot and noroot-locked are missing");
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+		return hf_fail(e, -EPERM, "no_new_privs is missing");
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
+		return hf_fail(e, -errno, "ambient capabilities: %s", strerror(errno));
+	return groups_check(p, pw->pw_gid, e);
+}
+
+static int become(const struct profile *p, struct hf_err *e)
+{
+	int ret = bounds_set(e);
+
+	return ret ? ret : user_set(p, e);
+}
+
+bool hf_sandbox_has(int cap)
+{
+	cap_t have = cap_get_proc();
+	cap_flag_value_t there = CAP_CLEAR;
+
+	if (have) {
+		cap_get_flag(have, cap, CAP_PERMITTED, &there);
+		cap_free(have);
+	}
+	return there == CAP_SET;
+}
+
+/*
+ * Nothing to be done (a unit has seen to it, and forbids capset)? What would be inheritable
+ * does not count: no program can be executed.
+ */
+static bool caps_are(cap_t want)
+{
+	cap_t have = cap_get_proc();
+	bool same = have && !cap_clear_flag(have, CAP_INHERITABLE) && !cap_compare(have, want);
+
+	if (have)
+		cap_free(have);
+	return same;
+}
+
 /* Exactly these, effective and permitted. */
 static int caps_set(const cap_value_t *caps, int n, struct hf_err *e)
 {
 	cap_t want = cap_init(), got = NULL;
 	int ret = 0;
 
+	if (want && (!n || (!cap_set_flag(want, CAP_PERMITTED, n, caps, CAP_SET) &&
+			    !cap_set_flag(want, CAP_EFFECTIVE, n, caps, CAP_SET))) &&
+	    caps_are(want)) {
+		cap_free(want);
+		return 0;
+	}
 	if (!want || (n && (cap_set_flag(want, CAP_PERMITTED, n, caps, CAP_SET) ||
 			    cap_set_flag(want, CAP_EFFECTIVE, n, caps, CAP_SET))) ||
 	    cap_set_proc(want))
@@ -154,6 +255,18 @@ static int caps_set(const cap_value_t *caps, int n, struct hf_err *e)
 	if (got)
 		cap_free(got);
 	return ret;
+}
+
+/* A unit may leave out CAP_SYS_ADMIN: what it is for has then been done before (site.h). */
+static int caps_narrow(const struct profile *p, struct hf_err *e)
+{
+	cap_value_t caps[CAPS];
+	int n = 0;
+
+	for (int i = 0; i < p->n_caps; i++)
+		if (p->caps[i] != CAP_SYS_ADMIN || hf_sandbox_has(CAP_SYS_ADMIN))
+			caps[n++] = p->caps[i];
+	return caps_set(caps, n, e);
 }
 
 static int memory_set(struct hf_err *e)
@@ -177,11 +290,9 @@ int hf_sandbox_enter(enum hf_proc role, enum hf_sandbox_mode mode, struct hf_err
 	if (!ret && p->fifo)
 		fifo_set();
 	if (!ret)
-		ret = bounds_set(e);
+		ret = geteuid() ? started_so(p, e) : become(p, e);
 	if (!ret)
-		ret = user_set(p, e);
-	if (!ret)
-		ret = caps_set(p->caps, p->n_caps, e);
+		ret = caps_narrow(p, e);
 	if (!ret)
 		ret = memory_set(e);
 	return ret ? ret : hf_sandbox_calls(role, mode, e);

@@ -39,14 +39,16 @@ struct hf_master_key {
 };
 
 /**
- * hf_master_find() - the master key, from the first place that has one
- * @dirfd:	folder of the file form, -1: leave it out
+ * hf_master_given() - the master key that somebody gives us: systemd, or the kernel's keyring
  * @credentials: value of $CREDENTIALS_DIRECTORY or NULL
  *
- * A place that has one that is unfit (length, owner, mode) is an error, not a
- * reason to look further. Return: 0, -ENOENT: nowhere, -EINVAL, -EPERM, other -errno.
+ * To be called before the sandbox. A place that has one that is unfit (length, owner, mode)
+ * is an error, not a reason to look further. Return: 0, -ENOENT: nowhere, -EINVAL, -EPERM,
+ * other -errno.
  */
-int hf_master_find(int dirfd, const char *credentials, struct hf_master_key *key, struct hf_err *e);
+int hf_master_given(const char *credentials, struct hf_master_key *key, struct hf_err *e);
+/* The file form, in the folder of auth. Return: as hf_master_given(). */
+int hf_master_file(int dirfd, struct hf_master_key *key, struct hf_err *e);
 /* A new random key in the file form (never replaces one). 0, -EEXIST, -errno. */
 int hf_master_create(int dirfd, const struct hf_random *random, struct hf_master_key *key,
 		     struct hf_err *e);

@@ -5,8 +5,12 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "service.h"
@@ -41,6 +45,13 @@ static void end(struct hf_service *s, int status)
 		return;
 	s->ended = true;
 	hf_loop_stop(s->env.loop, status);
+}
+
+/* Systemd, if it has started us. */
+static void tell(const struct hf_service *s, const char *what)
+{
+	if (s->env.notify)
+		hf_notify(s->env.notify, "%s", what);
 }
 
 static void reply(struct hf_service *s, uint64_t id, int ret, const char *what,
@@ -149,6 +160,8 @@ static void on_ping(struct hf_service *s, const struct hf_ipc_msg *m)
 	hf_link_reply(s->control, m->id, NULL, 200,
 		      json_pack("{s:O, s:o*}", "nonce", json_object_get(m->body, "nonce"),
 				"stats", stats));
+	/* Only now: who has no parent that asks, or does not get to answering it, is not well. */
+	tell(s, "WATCHDOG=1");
 }
 
 static void on_stop(struct hf_service *s, uint64_t id)
@@ -157,6 +170,7 @@ static void on_stop(struct hf_service *s, uint64_t id)
 	if (s->state == HF_ST_STOPPING)
 		return;
 	s->state = HF_ST_STOPPING;
+	tell(s, "STOPPING=1");
 	if (s->started && s->ops->stop)
 		s->ops->stop(s);
 	else
@@ -237,6 +251,41 @@ static void on_peer(struct hf_service *s, struct hf_ipc_msg *m)
 		s->ops->peer(s, peer, s->links[peer]);
 }
 
+/* The parent makes a backup: only what the role has a table for leaves it, and only to be read. */
+static void on_files(struct hf_service *s, const struct hf_ipc_msg *m)
+{
+	int folder = s->ops->keeps ? s->ops->keeps(s) : -1;
+	struct hf_err e = { "" };
+	json_t *files = NULL;
+	int ret = folder < 0 ? hf_fail(&e, -ENOENT, "no state folder is open") :
+		  hf_handover_list(folder, s->ops->backup,
+				   json_string_value(json_object_get(m->body, "after")), &files, &e);
+
+	if (ret)
+		hf_link_error(s->control, m->id, &m->corr, 500, "files", "%s", e.text);
+	else
+		hf_link_reply(s->control, m->id, &m->corr, 200, files);
+}
+
+static void on_file(struct hf_service *s, const struct hf_ipc_msg *m)
+{
+	const char *name = json_string_value(json_object_get(m->body, "name"));
+	int folder = s->ops->keeps ? s->ops->keeps(s) : -1;
+	struct hf_err e = { "" };
+	int fd = folder < 0 ? hf_fail(&e, -EIO, "no state folder is open") :
+		 hf_handover_open(folder, s->ops->backup, name, &e);
+	int ret = fd < 0 ? fd : hf_link_send(s->control, HF_MSG_HANDOVER, &m->corr,
+					     json_pack("{s:s}", "name", name), fd);
+
+	if (fd >= 0)
+		close(fd);
+	if (ret)
+		hf_link_error(s->control, m->id, &m->corr, ret == -ENOENT ? 404 : 500, "file", "%s",
+			      e.text[0] ? e.text : strerror(-ret));
+	else
+		hf_link_reply(s->control, m->id, &m->corr, 200, NULL);
+}
+
 static void control_message(void *arg, struct hf_link *l, struct hf_ipc_msg *m)
 {
 	struct hf_service *s = arg;
@@ -259,6 +308,12 @@ static void control_message(void *arg, struct hf_link *l, struct hf_ipc_msg *m)
 		break;
 	case HF_MSG_STOP:
 		on_stop(s, m->id);
+		break;
+	case HF_MSG_FILES:
+		on_files(s, m);
+		break;
+	case HF_MSG_FILE:
+		on_file(s, m);
 		break;
 	case HF_MSG_NOTICE:
 		if (s->ops->notice)
@@ -332,40 +387,113 @@ void hf_service_free(struct hf_service *s)
 	free(s);
 }
 
-/* The parent alone is told to stop; it tells us. */
-static void signals_ignore(void)
+/* Started by the parent: it alone is told to stop, and tells us. */
+static void signals_ignore(bool attached)
 {
 	static const int ignored[] = {
-		SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2
+		SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGTERM
 	};
+	size_t n = sizeof(ignored) / sizeof(ignored[0]) - attached;
 
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+	for (size_t i = 0; i < n; i++)
 		signal(ignored[i], SIG_IGN);
 }
 
-int hf_service_run(const struct hf_role_ops *ops, enum hf_sandbox_mode mode)
+/* Started by systemd, which says it by SIGTERM and in the right order. */
+struct term {
+	struct hf_service *service;
+	struct hf_watch *watch;
+	int fd;
+};
+
+static void on_term(void *arg, uint32_t events)
 {
+	struct term *t = arg;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(t->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		on_stop(t->service, 0);
+}
+
+static int term_open(struct term *t, struct hf_loop *loop)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	t->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return t->fd < 0 ? -errno : hf_watch_new(&t->watch, loop, t->fd, EPOLLIN, on_term, t);
+}
+
+/* Return: the control socket, -errno. */
+static int attach_to(const char *path)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd, ret = 0;
+
+	if (strlen(path) >= sizeof(un.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(un.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)&un, sizeof(un)))
+		ret = -errno;
+	if (ret)
+		close(fd);
+	return ret ? ret : fd;
+}
+
+static int run(const struct hf_role_ops *ops, struct hf_service_env *env, const char *attach)
+{
+	struct term t = { .fd = -1 };
+	int ret = 0;
+
+	if (attach) {
+		env->control_fd = attach_to(attach);
+		ret = env->control_fd < 0 ? env->control_fd : term_open(&t, env->loop);
+	}
+	if (ret)
+		hf_log_app(HF_LOG_ERROR, "process.attach", NULL, "%s: %s", attach, strerror(-ret));
+	else
+		ret = hf_service_new(&t.service, ops, env);
+	if (!ret)
+		ret = hf_loop_run(env->loop);
+	if (ret < 0)
+		hf_log_app(HF_LOG_ERROR, "process.loop", NULL, "%s", strerror(-ret));
+	hf_service_free(t.service);
+	hf_watch_free(t.watch);
+	if (t.fd >= 0)
+		close(t.fd);
+	return ret;
+}
+
+int hf_service_run(const struct hf_role_ops *ops, enum hf_sandbox_mode mode, const char *attach)
+{
+	struct hf_notify notify = { .fd = -1 };
 	struct hf_service_env env = {
 		.random = &hf_system_random,
 		.control_fd = CONTROL_FD,
+		.attached = attach,
+		.notify = attach ? &notify : NULL,
 		.mode = mode,
 		.sandbox = hf_sandbox_enter,
 	};
-	struct hf_service *s = NULL;
 	int ret;
 
-	signals_ignore();
+	signals_ignore(attach);
 	hf_wipe_json();
 	hf_log_open(ops->role, &hf_system_clock);
+	if (attach)
+		hf_notify_open(&notify, environ);
 	ret = hf_loop_new(&env.loop, &hf_system_clock);
 	if (!ret)
-		ret = hf_service_new(&s, ops, &env);
-	if (!ret)
-		ret = hf_loop_run(env.loop);
-	if (ret < 0)
-		hf_log_app(HF_LOG_ERROR, "process.loop", NULL, "%s", strerror(-ret));
-	hf_service_free(s);
+		ret = run(ops, &env, attach);
 	hf_loop_free(env.loop);
+	hf_notify_close(&notify);
 	return ret < 0 ? EXIT_FAILURE : ret;
 }
 
@@ -394,6 +522,15 @@ struct hf_link *hf_service_control(struct hf_service *s)
 	return s->control;
 }
 
+int hf_service_socket(struct hf_service *s, const char *run, const char *name, char *path,
+		      size_t room)
+{
+	const char *own = s->env.attached ? hf_proc_name(s->ops->role) : "";
+	int len = snprintf(path, room, "%s%s%s/%s", run, *own ? "/" : "", own, name);
+
+	return len < (int)room ? 0 : -ENAMETOOLONG;
+}
+
 void *hf_service_data(struct hf_service *s)
 {
 	return s->data;
@@ -409,6 +546,7 @@ void hf_service_ready(struct hf_service *s)
 	if (s->state != HF_ST_STARTING)
 		return;
 	s->state = HF_ST_RUNNING;
+	tell(s, "READY=1");
 	reply(s, s->start_id, 0, NULL, NULL);
 }
 

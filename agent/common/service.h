@@ -7,8 +7,10 @@
 #ifndef HF_SERVICE_H
 #define HF_SERVICE_H
 
+#include "handover.h"
 #include "ipc.h"
 #include "log.h"
+#include "notify.h"
 #include "sandbox.h"
 
 struct hf_service;
@@ -16,18 +18,19 @@ struct hf_service;
 /**
  * struct hf_role_ops - one process of the agent
  * @prepare:	check a configuration (its part) without any effect. Return: 0, -EINVAL and why
- * @commit:	take it. The first comes before @start, with full rights: open
- *		files that need them here. Must not fail after @prepare did not, except
- *		the first. Return: 0, -errno and why
- *		The state folder belongs to the role's user: root may look into it here,
- *		but what is written there is opened in @start
- * @start:	after the sandbox: begin to work. Call hf_service_ready() when done
+ * @commit:	take it. The first comes before @start, with full rights if the parent has
+ *		forked it: open files that need them here. Must not fail after @prepare did
+ *		not, except the first. Return: 0, -errno and why
+ * @start:	after the sandbox, as the role's user, whose the state folder is: open it,
+ *		begin to work. Call hf_service_ready() when done
  *		(may be later, e.g. after recovery). Return: 0, -errno and why
  * @message:	of a peer; CALL, APPEND, WHOIS, ... as msg.h permits
  * @peer:	a peer came (@link) or went (NULL)
  * @notice:	another process went or came back; may be NULL
  * @stop:	finish in order, then call hf_service_done(); may be later
  * @stats:	members for PING's answer and /v1/status; may be NULL
+ * @keeps:	its state folder, -1: not open; NULL: a role without one
+ * @backup:	which of its files are in a backup (handover.h)
  * @free:	give back what the role has: the last call, after all links are closed
  *		(waiting requests have been answered 502); may be NULL
  */
@@ -41,25 +44,37 @@ struct hf_role_ops {
 	void (*notice)(struct hf_service *s, enum hf_proc peer, bool back);
 	void (*stop)(struct hf_service *s);
 	json_t *(*stats)(struct hf_service *s);
+	int (*keeps)(struct hf_service *s);
+	hf_handover_fn backup;
 	void (*free)(struct hf_service *s);
 };
 
 extern const struct hf_role_ops hf_audit_ops, hf_auth_ops, hf_keeper_ops, hf_export_ops,
 	hf_local_ops, hf_front_ops;
 
-/* Runs a role until it ends; the whole of a child's main(). Return: its exit status. */
-int hf_service_run(const struct hf_role_ops *ops, enum hf_sandbox_mode mode);
+/* holdfastd --site (keeper/site.h): limits and seal of all arrays. Return: 0, -errno and why. */
+int hf_site_driver(const json_t *config, struct hf_err *e);
+
+/*
+ * Runs a role until it ends; the whole of a child's main(). @attach: NULL: the parent has started
+ * us; else the socket where the parent is found, and systemd has. Return: its exit status.
+ */
+int hf_service_run(const struct hf_role_ops *ops, enum hf_sandbox_mode mode, const char *attach);
 
 /**
  * struct hf_service_env - what a service lives in; hf_service_run() makes the real one
  * @loop:	its clock is the service's
  * @control_fd:	taken over
+ * @attached:	started by somebody else than the parent
+ * @notify:	who hears that it is ready, and of each PING answered; NULL: nobody
  * @sandbox:	hf_sandbox_enter(); NULL: none (tests in one process)
  */
 struct hf_service_env {
 	struct hf_loop *loop;
 	const struct hf_random *random;
 	int control_fd;
+	bool attached;
+	const struct hf_notify *notify;
 	enum hf_sandbox_mode mode;
 	int (*sandbox)(enum hf_proc role, enum hf_sandbox_mode mode, struct hf_err *e);
 };
@@ -76,6 +91,12 @@ const struct hf_random *hf_service_random(struct hf_service *s);
 struct hf_link *hf_service_link(struct hf_service *s, enum hf_proc peer);
 /* The parent's control link, for APPEND of the parent's calls and CALL to it. */
 struct hf_link *hf_service_control(struct hf_service *s);
+/*
+ * Path of the role's socket @name: in @run, or if the role was not started by root, who owns
+ * that, in its own folder there. Return: 0, -ENAMETOOLONG.
+ */
+int hf_service_socket(struct hf_service *s, const char *run, const char *name, char *path,
+		      size_t room);
 void *hf_service_data(struct hf_service *s);
 void hf_service_set_data(struct hf_service *s, void *data);
 void hf_service_ready(struct hf_service *s);

@@ -86,13 +86,19 @@ static int key_read(const struct backup_args *a, uint8_t pub[HF_ED25519_BYTES])
 {
 	char path[PATH_MAX], *text = NULL;
 	struct hf_err e = { "" };
+	int ret, folder = AT_FDCWD;
 	size_t len = 0;
-	int ret;
 
-	snprintf(path, sizeof(path), "%s", a->key ? a->key : a->state);
+	snprintf(path, sizeof(path), "%s%s", a->key ? a->key : a->state, a->key ? "" : "/config");
 	if (!a->key)
-		strncat(path, "/config/backup.pub", sizeof(path) - strlen(path) - 1);
-	ret = hf_file_read(AT_FDCWD, path, 2 * HF_ED25519_BYTES + 1, &text, &len, &e);
+		folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (folder < 0 && folder != AT_FDCWD)
+		return ctl_fail(-errno, "%s", path);
+	/* Whose folder it is, he has made the key (root, or the parent's own user). */
+	ret = hf_file_read(folder, a->key ? path : "backup.pub", 2 * HF_ED25519_BYTES + 1, &text,
+			   &len, &e);
+	if (folder >= 0)
+		close(folder);
 	if (ret)
 		return fail(&e);
 	ret = len < 2 * HF_ED25519_BYTES;
@@ -171,19 +177,23 @@ struct restore {
 	json_t *manifest;
 };
 
-/* The lock that a running holdfastd holds; ours until we exit. */
+/* The lock that a running holdfastd holds, wherever its parent keeps it; ours until we exit. */
 static int agent_stopped(const struct backup_args *a)
 {
+	static const char *const places[] = { "", "/parent" };
 	char path[PATH_MAX];
-	int fd;
 
-	snprintf(path, sizeof(path), "%s/holdfastd.lock", a->run);
-	fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	if (fd < 0)
-		return ctl_fail(-errno, "%s", path);
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		int fd;
+
+		snprintf(path, sizeof(path), "%s%s/holdfastd.lock", a->run, places[i]);
+		fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0 && errno == ENOENT)
+			continue;
+		if (fd < 0)
+			return ctl_fail(-errno, "%s", path);
+		if (!flock(fd, LOCK_EX | LOCK_NB))
+			continue;
 		fprintf(stderr,
 			"holdfastctl: holdfastd is running; stop it first (systemctl stop holdfastd)\n");
 		return CTL_FAILED;

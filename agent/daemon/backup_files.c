@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Files of a backup. What may be in it is a list of what is wanted, not of
- * what is not.
+ * Files of a backup. Which there are, their owners say: each process for its own
+ * folder, the parent for the configuration; what they say is checked here.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,115 +20,80 @@
 #define KEY_FILE "backup.key"
 #define PUB_FILE "backup.pub"
 
-static bool ends_with(const char *name, const char *suffix)
+unsigned int hf_backup_of_config(const char *name)
 {
-	size_t n = strlen(name), s = strlen(suffix);
-
-	return n > s && !strcmp(name + n - s, suffix);
+	return strlen(name) == 11 && strspn(name, "0123456789") == 6 &&
+	       (!strcmp(name + 6, ".yaml") || !strcmp(name + 6, ".json"));
 }
 
-static bool of_config(const char *name)
+static const char *folder_of(enum hf_proc owner)
 {
-	return strspn(name, "0123456789") == 6 &&
-	       (ends_with(name, ".yaml") || ends_with(name, ".json")) && strlen(name) == 11;
+	return owner == HF_PROC_PARENT ? "config" : hf_proc_name(owner);
 }
 
-static bool of_auth(const char *name)
+static struct hf_backup_file *list_grow(struct hf_backup_list *l)
 {
-	return !strcmp(name, HF_BACKUP_SNAPSHOT) || !strcmp(name, "secrets") ||
-	       !strcmp(name, "secrets.counter");
-}
-
-static bool of_audit_notes(const char *name)
-{
-	return !ends_with(name, ".log") && strcmp(name, "reserve"); /* room, not records */
-}
-
-static bool of_audit_log(const char *name)
-{
-	return ends_with(name, ".log");
-}
-
-static bool of_keeper(const char *name)
-{
-	return *name;
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(((const struct hf_backup_file *)a)->name,
-		      ((const struct hf_backup_file *)b)->name);
-}
-
-static int file_add(int statefd, struct hf_backup_list *l, const char *folder, const char *name,
-		    struct hf_err *e)
-{
-	struct hf_backup_file *f;
-	struct stat st;
-
 	if (l->count == l->room) {
 		size_t room = l->room ? 2 * l->room : 64;
 		void *grown = room > HF_ARCHIVE_MEMBERS * 2 ? NULL :
-							      realloc(l->files, room * sizeof(*f));
+			      realloc(l->files, room * sizeof(*l->files));
 
 		if (!grown)
-			return hf_fail(e, -EFBIG, "%s: too many files", folder);
+			return NULL;
 		l->files = grown;
 		l->room = room;
 	}
-	f = &l->files[l->count];
-	if (snprintf(f->source, sizeof(f->source), "%s/%s", folder, name) >= (int)sizeof(f->source) ||
-	    snprintf(f->name, sizeof(f->name), "%s/%s", folder,
-		     strcmp(name, HF_BACKUP_SNAPSHOT) ? name : "users.db") >= (int)sizeof(f->name))
-		return hf_fail(e, -ENAMETOOLONG, "%s/%s: too long a name", folder, name);
-	if (!hf_archive_name_ok(f->name) || fstatat(statefd, f->source, &st, AT_SYMLINK_NOFOLLOW) ||
-	    !S_ISREG(st.st_mode))
-		return 0; /* hidden, temporary, a socket: not state */
-	l->bytes += (uint64_t)st.st_size;
+	return &l->files[l->count];
+}
+
+static int file_add(struct hf_backup_list *l, enum hf_proc owner, const char *name, json_int_t size,
+		    struct hf_err *e)
+{
+	bool snapshot = owner == HF_PROC_AUTH && !strcmp(name, HF_BACKUP_SNAPSHOT);
+	struct hf_backup_file *f = list_grow(l);
+
+	if (!f)
+		return hf_fail(e, -EFBIG, "%s: too many files", folder_of(owner));
+	f->owner = owner;
+	if (snprintf(f->source, sizeof(f->source), "%s", name) >= (int)sizeof(f->source) ||
+	    snprintf(f->name, sizeof(f->name), "%s/%s", folder_of(owner),
+		     snapshot ? "users.db" : name) >= (int)sizeof(f->name))
+		return hf_fail(e, -ENAMETOOLONG, "%s/%s: too long a name", folder_of(owner), name);
+	if (!hf_archive_name_ok(f->name))
+		return hf_fail(e, -EPROTO, "%s/%s: is no name for an archive", folder_of(owner),
+			       name);
+	l->bytes += (uint64_t)size;
 	l->count++;
 	return 0;
 }
 
-static int folder_add(int statefd, struct hf_backup_list *l, const char *folder,
-		      bool (*wanted)(const char *name), struct hf_err *e)
+int hf_backup_add(struct hf_backup_list *list, enum hf_proc owner, const json_t *page,
+		  struct hf_err *e)
 {
-	int fd = openat(statefd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), ret = 0;
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	size_t first = l->count;
-	const struct dirent *d;
+	const json_t *files = json_object_get(page, "files"), *f;
+	int ret = json_is_array(files) ? 0 : -EPROTO;
+	size_t i;
 
-	if (!dir) {
-		ret = -errno;
-		if (fd >= 0)
-			close(fd);
-		return ret == -ENOENT ? 0 : hf_fail(e, ret, "%s: %s", folder, strerror(-ret));
+	for (i = 0; !ret && i < json_array_size(files); i++) {
+		const char *name;
+		json_int_t size;
+
+		f = json_array_get(files, i);
+		name = json_string_value(json_object_get(f, "name"));
+		size = json_integer_value(json_object_get(f, "size"));
+		ret = name && size >= 0 && size <= (json_int_t)HF_ARCHIVE_MEMBER_MAX ?
+		      file_add(list, owner, name, size, e) : -EPROTO;
 	}
-	while (!ret && (d = readdir(dir)))
-		if (d->d_name[0] != '.' && wanted(d->d_name))
-			ret = file_add(statefd, l, folder, d->d_name, e);
-	closedir(dir);
-	if (!ret && l->count > first)
-		qsort(l->files + first, l->count - first, sizeof(*l->files), by_name);
+	if (ret == -EPROTO)
+		hf_fail(e, ret, "%s: no list of files", folder_of(owner));
 	return ret;
 }
 
-int hf_backup_collect(int statefd, struct hf_backup_list *list, struct hf_err *e)
+const char *hf_backup_last(const struct hf_backup_list *list, enum hf_proc owner)
 {
-	static const struct {
-		const char *folder;
-		bool (*wanted)(const char *name);
-	} parts[] = {
-		{ "config", of_config },     { "auth", of_auth },	{ "keeper", of_keeper },
-		{ "audit", of_audit_notes }, { "audit", of_audit_log },
-	};
-	int ret = 0;
+	const struct hf_backup_file *f = list->count ? &list->files[list->count - 1] : NULL;
 
-	*list = (struct hf_backup_list){ 0 };
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && !ret; i++)
-		ret = folder_add(statefd, list, parts[i].folder, parts[i].wanted, e);
-	if (ret)
-		hf_backup_list_free(list);
-	return ret;
+	return f && f->owner == owner ? f->source : "";
 }
 
 void hf_backup_list_free(struct hf_backup_list *list)
@@ -138,27 +102,16 @@ void hf_backup_list_free(struct hf_backup_list *list)
 	*list = (struct hf_backup_list){ 0 };
 }
 
-int hf_backup_open(int statefd, const char *source, uint64_t *size, struct hf_err *e)
+int hf_backup_check(int fd, uint64_t *size, struct hf_err *e)
 {
+	int flags = fcntl(fd, F_GETFL);
 	struct stat st;
-	char folder[HF_ARCHIVE_NAME];
-	const char *file = strchr(source, '/') + 1;
-	int dir, fd;
 
-	snprintf(folder, sizeof(folder), "%.*s", (int)(file - source - 1), source);
-	dir = openat(statefd, folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir < 0)
-		return hf_fail(e, -errno, "%s: %s", folder, strerror(errno));
-	fd = openat(dir, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	close(dir);
-	if (fd < 0)
-		return hf_fail(e, -errno, "%s: %s", source, strerror(errno));
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_nlink != 1) {
-		close(fd);
-		return hf_fail(e, -EPERM, "%s: is no regular file with one name", source);
-	}
+	if (flags < 0 || (flags & (O_ACCMODE | O_PATH)) != O_RDONLY || fstat(fd, &st) ||
+	    !S_ISREG(st.st_mode))
+		return hf_fail(e, -EPROTO, "is no regular file to be read");
 	*size = (uint64_t)st.st_size;
-	return fd;
+	return 0;
 }
 
 /* ------------------------------------------------------------------ the key */

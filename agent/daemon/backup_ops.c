@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The operation backup.create: auth makes a copy of its data base, then the files
- * are copied into one archive piece by piece, between other work of the parent.
+ * The operation backup.create: auth makes a copy of its data base, every owner lists
+ * its files and hands over one after the other, open; they are copied into one archive
+ * piece by piece, between other work of the parent, who cannot open them itself.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,17 +18,31 @@
 #include "file.h"
 #include "log.h"
 #include "parent_ops.h"
-#include "rights.h"
 
 #define FOLDER "backup"
 #define PART ".part" /* one at a time: what a crash leaves is overwritten */
 #define STEP_BYTES (1U << 20) /* copied at a time: a few milliseconds */
 #define SNAPSHOT_NS (30 * HF_S)
+#define OWNER_NS (10 * HF_S)
 
+/* In the order of the archive. */
+static const enum hf_proc owners[] = {
+	HF_PROC_PARENT, HF_PROC_AUTH, HF_PROC_KEEPER, HF_PROC_AUDIT
+};
+
+#define OWNERS (sizeof(owners) / sizeof(owners[0]))
+
+/**
+ * struct backup - one under way
+ * @listing:	of @owners
+ * @asked:	an owner was asked for files[next - 1]: a HANDOVER of it is expected
+ */
 struct backup {
 	struct parent_call call;
 	struct hf_timer *timer;
-	int statefd, folder, out, in;
+	int statefd, configfd, folder, out, in;
+	size_t listing;
+	bool asked;
 	char name[64]; /* in the folder */
 	EVP_PKEY *key;
 	struct hf_backup_list list;
@@ -59,10 +74,11 @@ static void backup_free(struct backup *b)
 	if (b->folder >= 0)
 		unlinkat(b->folder, PART, 0);
 	fd_close(b->folder);
+	fd_close(b->configfd);
 	fd_close(b->statefd);
 	free(b->comment);
 	free(b);
-	hf_parent_ops_data()->backing_up = false;
+	hf_parent_ops_data()->backup = NULL;
 }
 
 static void backup_fail(struct backup *b, int status, const char *code)
@@ -118,40 +134,144 @@ static int backup_room(struct backup *b)
 	return 0;
 }
 
-static int backup_begin(struct backup *b)
+static void backup_error(struct backup *b, int ret)
 {
-	int ret = hf_rights_read_all(true);
-
-	if (ret)
-		return hf_fail(
-			&b->e, ret,
-			"CAP_DAC_READ_SEARCH is missing: files of other processes cannot be read");
-	ret = hf_backup_collect(b->statefd, &b->list, &b->e);
-	hf_rights_read_all(false);
-	if (!ret)
-		ret = backup_file(b);
-	return ret ? ret : backup_room(b);
+	if (!*b->e.text)
+		hf_fail(&b->e, ret, "%s", strerror(-ret));
+	if (ret == -ENOTCONN)
+		backup_fail(b, 503, "unavailable");
+	else
+		backup_fail(b, ret == -ENOSPC ? 507 : 500, ret == -ENOSPC ? "space" : "backup");
 }
 
-static int backup_next(struct backup *b)
+/* Asks an owner that is another process; @fn: with the answer. */
+static int owner_ask(struct backup *b, enum hf_proc owner, enum hf_msg type, const char *key,
+		     const char *value, hf_reply_fn fn)
 {
-	const struct hf_backup_file *f = &b->list.files[b->next++];
-	int ret = hf_rights_read_all(true);
+	struct hf_link *l = hf_parent_link(b->call.parent, owner);
+
+	if (!l)
+		return hf_fail(&b->e, -ENOTCONN, "%s is not there", hf_proc_name(owner));
+	return hf_link_request(l, type, &b->call.corr, json_pack("{s:s}", key, value), -1,
+			       hf_mono_ns(hf_parent_clock(b->call.parent)) + OWNER_NS, fn, b);
+}
+
+static void on_listed(void *arg, int status, const json_t *result)
+{
+	struct backup *b = arg;
+	int ret;
+
+	if (status >= 300)
+		ret = hf_fail(&b->e, -EIO, "%s gives no list of its files: %s",
+			      hf_proc_name(owners[b->listing]),
+			      hf_config_text_or(result, "message", "no reason given"));
+	else
+		ret = hf_backup_add(&b->list, owners[b->listing], result, &b->e);
+	if (ret) {
+		backup_error(b, ret);
+		return;
+	}
+	if (!json_is_true(json_object_get(result, "more")) ||
+	    !json_array_size(json_object_get(result, "files")))
+		b->listing++;
+	hf_timer_in(b->timer, 0);
+}
+
+/* One page of one owner. Return: 0 (on_step() comes again), -errno. */
+static int backup_list(struct backup *b)
+{
+	enum hf_proc owner = owners[b->listing];
+	const char *last = hf_backup_last(&b->list, owner);
+	json_t *page = NULL;
+	int ret;
+
+	if (owner != HF_PROC_PARENT)
+		return owner_ask(b, owner, HF_MSG_FILES, "after", last, on_listed);
+	ret = hf_handover_list(b->configfd, hf_backup_of_config, last, &page, &b->e);
+	if (ret)
+		return ret;
+	on_listed(b, 200, page);
+	json_decref(page);
+	return 0;
+}
+
+static int backup_begin(struct backup *b)
+{
+	int ret = backup_file(b);
+
+	if (!ret)
+		ret = backup_room(b);
+	if (!ret)
+		hf_timer_in(b->timer, 0);
+	return ret;
+}
+
+/* b->in is files[next - 1]. */
+static int backup_opened(struct backup *b)
+{
+	const struct hf_backup_file *f = &b->list.files[b->next - 1];
+	struct hf_err why = { "" };
+	int ret = hf_backup_check(b->in, &b->left, &why);
 
 	if (ret)
-		return hf_fail(&b->e, ret, "CAP_DAC_READ_SEARCH: %s", strerror(-ret));
-	b->in = hf_backup_open(b->statefd, f->source, &b->left, &b->e);
-	hf_rights_read_all(false);
-	if (b->in == -ENOENT)
-		return 0; /* gone since: an old segment, a replaced file's predecessor */
-	if (b->in < 0)
-		return b->in;
+		return hf_fail(&b->e, ret, "%s: %s", f->name, why.text);
 	ret = hf_archive_member(&b->w, f->name, b->left, &b->e);
 	if (!ret && !b->left) {
 		close(b->in);
 		b->in = -1;
 	}
+	if (!ret)
+		hf_timer_in(b->timer, 0);
 	return ret;
+}
+
+static void on_handed_over(void *arg, int status, const json_t *result)
+{
+	struct backup *b = arg;
+	int ret = 0;
+
+	b->asked = false;
+	if (status == 404)
+		hf_timer_in(b->timer, 0); /* gone since: an old segment */
+	else if (status < 300 && b->in >= 0)
+		ret = backup_opened(b);
+	else
+		ret = hf_fail(&b->e, -EIO, "%s is not handed over: %s",
+			      b->list.files[b->next - 1].name,
+			      hf_config_text_or(result, "message", "no reason given"));
+	if (ret)
+		backup_error(b, ret);
+}
+
+void hf_parent_file(struct hf_parent *p, enum hf_proc from, struct hf_ipc_msg *m)
+{
+	struct backup *b = hf_parent_ops_data()->backup;
+	const struct hf_backup_file *f = b && b->asked ? &b->list.files[b->next - 1] : NULL;
+
+	(void)p;
+	if (!f || b->in >= 0 || f->owner != from ||
+	    strcmp(f->source, json_string_value(json_object_get(m->body, "name"))))
+		return; /* nobody asked; it is closed */
+	b->in = m->fd;
+	m->fd = -1;
+}
+
+/* Return: 0 (on_step() comes again), -errno. */
+static int backup_next(struct backup *b)
+{
+	const struct hf_backup_file *f = &b->list.files[b->next++];
+
+	if (f->owner != HF_PROC_PARENT) {
+		b->asked = true;
+		return owner_ask(b, f->owner, HF_MSG_FILE, "name", f->source, on_handed_over);
+	}
+	b->in = hf_handover_open(b->configfd, hf_backup_of_config, f->source, &b->e);
+	if (b->in >= 0)
+		return backup_opened(b);
+	if (b->in != -ENOENT)
+		return b->in;
+	hf_timer_in(b->timer, 0);
+	return 0;
 }
 
 static int backup_piece(struct backup *b)
@@ -165,11 +285,13 @@ static int backup_piece(struct backup *b)
 			       n ? strerror(errno) : "became shorter while it was read");
 	ret = hf_archive_data(&b->w, b->piece, (size_t)n, &b->e);
 	b->left -= (uint64_t)n;
-	if (ret || b->left)
-		return ret;
-	close(b->in);
-	b->in = -1;
-	return 0;
+	if (!ret && !b->left) {
+		close(b->in);
+		b->in = -1;
+	}
+	if (!ret)
+		hf_timer_in(b->timer, 0);
+	return ret;
 }
 
 static int backup_finish(struct backup *b)
@@ -208,12 +330,17 @@ static void backup_done(struct backup *b)
 	backup_free(b);
 }
 
+/* Lists, then copies; whoever is called here sees to it that this is called again, or fails. */
 static void on_step(void *arg)
 {
 	struct backup *b = arg;
 	int ret;
 
-	if (b->in >= 0) {
+	if (b->listing < OWNERS) {
+		ret = backup_list(b);
+	} else if (b->folder < 0) {
+		ret = backup_begin(b);
+	} else if (b->in >= 0) {
 		ret = backup_piece(b);
 	} else if (b->next < b->list.count) {
 		ret = backup_next(b);
@@ -225,27 +352,20 @@ static void on_step(void *arg)
 		}
 	}
 	if (ret)
-		backup_fail(b, ret == -ENOSPC ? 507 : 500, "backup");
-	else
-		hf_timer_in(b->timer, 0);
+		backup_error(b, ret);
 }
 
 static void on_snapshot(void *arg, int status, const json_t *result)
 {
 	struct backup *b = arg;
-	int ret;
 
-	if (status >= 300) {
-		hf_fail(&b->e, -EIO, "auth gives no copy of its data: %s",
-			hf_config_text_or(result, "message", "no reason given"));
-		backup_fail(b, 503, "auth");
+	if (status < 300) {
+		hf_timer_in(b->timer, 0);
 		return;
 	}
-	ret = backup_begin(b);
-	if (ret)
-		backup_fail(b, ret == -ENOSPC ? 507 : 500, ret == -ENOSPC ? "space" : "backup");
-	else
-		hf_timer_in(b->timer, 0);
+	hf_fail(&b->e, -EIO, "auth gives no copy of its data: %s",
+		hf_config_text_or(result, "message", "no reason given"));
+	backup_fail(b, 503, "auth");
 }
 
 /* The log is durable up to here, and so is what the archive will have of it. */
@@ -273,24 +393,23 @@ void hf_op_backup_create(struct hf_parent *p, struct hf_link *from, struct hf_ip
 			 const struct hf_actor *actor, const json_t *args)
 {
 	struct parent_ops_data *d = hf_parent_ops_data();
-	struct backup *b = d->backing_up ? NULL : calloc(1, sizeof(*b));
-	int configfd, ret;
+	struct backup *b = d->backup ? NULL : calloc(1, sizeof(*b));
+	int ret;
 
 	if (!b) {
-		hf_link_error(from, m->id, &m->corr, d->backing_up ? 409 : 503,
-			      d->backing_up ? "busy" : "memory", "a backup is under way");
+		hf_link_error(from, m->id, &m->corr, d->backup ? 409 : 503,
+			      d->backup ? "busy" : "memory", "a backup is under way");
 		return;
 	}
-	d->backing_up = true;
+	d->backup = b;
 	b->in = b->out = b->folder = -1;
 	hf_call_keep(&b->call, p, from, m, actor);
 	b->statefd = hf_state_open(p, ".", &b->e);
-	configfd = hf_state_open(p, "config", &b->e);
+	b->configfd = hf_state_open(p, "config", &b->e);
 	b->comment = strdup(hf_config_text_or(args, "comment", ""));
-	ret = b->statefd < 0 ? b->statefd : configfd < 0 ? configfd : b->comment ? 0 : -ENOMEM;
+	ret = b->statefd < 0 ? b->statefd : b->configfd < 0 ? b->configfd : b->comment ? 0 : -ENOMEM;
 	if (!ret)
-		ret = hf_backup_key(configfd, &b->key, &b->e);
-	fd_close(configfd);
+		ret = hf_backup_key(b->configfd, &b->key, &b->e);
 	if (!ret)
 		ret = hf_timer_new(&b->timer, hf_parent_loop(p), on_step, b);
 	if (!ret)

@@ -40,17 +40,17 @@ const char *hf_child_state_name(enum hf_child_state s)
 	return names[s];
 }
 
-bool hf_child_wanted(const struct hf_child *c)
+bool hf_role_wanted(const struct hf_config *config, enum hf_proc role)
 {
 	json_t *part;
 	bool wanted = true;
 
-	if (c->role != HF_PROC_FRONT && c->role != HF_PROC_LOCAL)
+	if (role != HF_PROC_FRONT && role != HF_PROC_LOCAL)
 		return true;
-	part = hf_config_part(c->parent->config, c->role);
+	part = hf_config_part(config, role);
 	if (part)
-		wanted = hf_config_bool(part, c->role == HF_PROC_FRONT ? "api.network_enabled" :
-									 "api.local_enabled");
+		wanted = hf_config_bool(part, role == HF_PROC_FRONT ? "api.network_enabled" :
+								      "api.local_enabled");
 	json_decref(part);
 	return wanted;
 }
@@ -68,6 +68,11 @@ void hf_child_kill(struct hf_child *c, const char *fmt, ...)
 	hf_timer_stop(c->timer);
 	hf_log_app(HF_LOG_ERROR, "process.kill", NULL, "%s (pid %d): %s", hf_proc_name(c->role),
 		   (int)c->pid, c->why);
+	if (c->parent->attach) {
+		/* Without its link it ends; if it hangs, its unit's watchdog ends it. */
+		hf_timer_in(c->timer, 0);
+		return;
+	}
 	/* We alone reap, so the number cannot have become another process's. */
 	if (kill(c->pid, SIGKILL))
 		hf_log_app(HF_LOG_ERROR, "process.kill", NULL, "%s: %s", hf_proc_name(c->role),
@@ -132,16 +137,20 @@ static void on_closed(void *arg, struct hf_link *l, const char *why)
 
 static const struct hf_link_ops control_ops = { on_message, on_closed };
 
+int hf_child_link(struct hf_child *c, int fd)
+{
+	return hf_link_new(&c->control, c->parent->env.loop, fd, HF_PROC_PARENT, c->role,
+			   &c->parent->state, &control_ops, c);
+}
+
 /* Forks. Return: 0, -errno. */
 static int child_fork(struct hf_child *c)
 {
-	struct hf_parent *p = c->parent;
 	int sv[2], ret;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv))
 		return -errno;
-	ret = hf_link_new(&c->control, p->env.loop, sv[0], HF_PROC_PARENT, c->role, &p->state,
-			  &control_ops, c);
+	ret = hf_child_link(c, sv[0]);
 	if (ret) {
 		close(sv[0]);
 		close(sv[1]);
@@ -245,22 +254,30 @@ static int child_instruct(struct hf_child *c)
 	return ret;
 }
 
-void hf_child_spawn(struct hf_child *c)
+void hf_child_begin(struct hf_child *c)
 {
-	int ret = child_fork(c);
+	int ret;
 
 	c->why[0] = '\0';
 	c->nonce[0] = '\0';
-	if (ret) {
-		hf_log_app(HF_LOG_ERROR, "process.fork", NULL, "%s: %s", hf_proc_name(c->role),
-			   strerror(-ret));
-		hf_child_exited(c, HF_EXIT_RIGHTS << 8);
-		return;
-	}
 	c->state = HF_CHILD_STARTING;
 	ret = child_instruct(c);
 	if (ret)
 		hf_child_kill(c, "cannot be told to start: %s", strerror(-ret));
+}
+
+void hf_child_spawn(struct hf_child *c)
+{
+	int ret = child_fork(c);
+
+	if (!ret) {
+		hf_child_begin(c);
+		return;
+	}
+	c->why[0] = '\0';
+	hf_log_app(HF_LOG_ERROR, "process.fork", NULL, "%s: %s", hf_proc_name(c->role),
+		   strerror(-ret));
+	hf_child_exited(c, HF_EXIT_RIGHTS << 8);
 }
 
 void hf_child_link_closed(struct hf_child *c, bool broken, const char *why)
@@ -268,6 +285,10 @@ void hf_child_link_closed(struct hf_child *c, bool broken, const char *why)
 	if (broken) {
 		hf_log_sec(HF_LOG_ERROR, "ipc.broken", NULL, "%s: %s", hf_proc_name(c->role), why);
 		hf_child_kill(c, "broke the rules: %s", why);
+	} else if (c->parent->attach) {
+		/* As far as we are concerned it has ended; later, for this is its link's own call. */
+		c->state = HF_CHILD_DYING;
+		hf_timer_in(c->timer, 0);
 	} else if (c->pid && c->state != HF_CHILD_DYING && c->state != HF_CHILD_STOPPING) {
 		/* It is about to end, as we shall see; if it does not, it is made to. */
 		c->state = HF_CHILD_STOPPING;

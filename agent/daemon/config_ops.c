@@ -289,9 +289,9 @@ static const char *first_loosening(const json_t *changes)
 	const json_t *c;
 	size_t i;
 
-	json_array_foreach(changes, i, c) if (json_is_true(json_object_get(
-						      c, "loosens"))) return hf_config_text(c,
-											    "path");
+	json_array_foreach(changes, i, c)
+		if (json_is_true(json_object_get(c, "loosens")))
+			return hf_config_text(c, "path");
 	return NULL;
 }
 

@@ -22,7 +22,7 @@
 
 enum hf_child_state {
 	HF_CHILD_OFF,		/* not wanted */
-	HF_CHILD_DOWN,		/* will be started when @timer says so */
+	HF_CHILD_DOWN,		/* will be started when @timer says so; attached: awaited */
 	HF_CHILD_STARTING,	/* until it has answered START */
 	HF_CHILD_READY,
 	HF_CHILD_STOPPING,	/* STOP was sent */
@@ -75,6 +75,8 @@ struct hf_record {
  * struct hf_parent_env - what a parent lives in
  * @config_file:	read at start and at SIGHUP
  * @program:	executed for each process with -x ROLE
+ * @attach:	socket where processes that somebody else starts connect (attach.c); NULL:
+ *		they are started by us
  */
 struct hf_parent_env {
 	struct hf_loop *loop;
@@ -82,6 +84,7 @@ struct hf_parent_env {
 	const char *config_file;
 	char *const *environment;
 	const char *program;
+	const char *attach;
 	enum hf_sandbox_mode mode;
 	const struct hf_parent_ops *ops;
 };
@@ -101,6 +104,7 @@ struct hf_parent {
 	struct hf_record records[HF_RECORDS];
 	unsigned int n_records;
 	struct hf_notify notify;
+	struct hf_attach *attach;	/* NULL: we start them */
 };
 
 /* parent.c: @config: taken over; @text: what it was read from, to be kept as a version. */
@@ -118,14 +122,18 @@ void hf_records_flush(struct hf_parent *p);
 void hf_records_free(struct hf_parent *p);
 
 /* child.c */
-bool hf_child_wanted(const struct hf_child *c);
+bool hf_role_wanted(const struct hf_config *config, enum hf_proc role);
 void hf_child_spawn(struct hf_child *c);
+/* Its link is there: tells it all it needs. @c->pid is set. */
+void hf_child_begin(struct hf_child *c);
+int hf_child_link(struct hf_child *c, int fd);	/* Return: 0 (@fd is taken over), -errno */
 void hf_child_kill(struct hf_child *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *hf_child_state_name(enum hf_child_state s);
 
 /* supervise.c */
 void hf_child_ready(struct hf_child *c);
-void hf_child_exited(struct hf_child *c, int status);	/* as of wait(2) */
+#define HF_EXIT_UNKNOWN	(-1)	/* not our child */
+void hf_child_exited(struct hf_child *c, int status);	/* as of wait(2), or unknown */
 void hf_child_link_closed(struct hf_child *c, bool broken, const char *why);
 void hf_first_pass(struct hf_parent *p);
 void hf_reap(struct hf_parent *p);
@@ -133,6 +141,12 @@ void hf_ping_all(struct hf_parent *p);
 bool hf_all_answer(const struct hf_parent *p);
 void hf_stop_begin(struct hf_parent *p);
 void hf_stop_next(struct hf_parent *p);
+
+/*
+ * attach.c: @path: its folder is there, and nobody else's. Return: 0, -errno and why.
+ */
+int hf_attach_open(struct hf_parent *p, const char *path, struct hf_err *e);
+void hf_attach_close(struct hf_parent *p);
 
 /* reload.c */
 int hf_reload_timer(struct hf_parent *p);

@@ -15,7 +15,9 @@ static const struct hf_role_ops *const roles[HF_PROCS] = {
 };
 
 static const struct hf_parent_ops parent_ops = {
+	.site = hf_site_driver,
 	.call = hf_parent_call,
+	.file = hf_parent_file,
 	.committed = hf_parent_committed,
 };
 

@@ -19,6 +19,8 @@ static void on_child_timer(void *arg)
 	if (c->state == HF_CHILD_DOWN) {
 		c->restarts++;
 		hf_child_spawn(c);
+	} else if (c->state == HF_CHILD_DYING) {
+		hf_child_exited(c, HF_EXIT_UNKNOWN);
 	} else {
 		hf_child_kill(c, "did not end in time");
 	}
@@ -49,7 +51,7 @@ static int children_init(struct hf_parent *p)
 
 		c->parent = p;
 		c->role = (enum hf_proc)i;
-		c->state = hf_child_wanted(c) ? HF_CHILD_DOWN : HF_CHILD_OFF;
+		c->state = hf_role_wanted(p->config, c->role) ? HF_CHILD_DOWN : HF_CHILD_OFF;
 		ret = hf_timer_new(&c->timer, p->env.loop, on_child_timer, c);
 		if (ret)
 			return ret;
@@ -74,6 +76,7 @@ int hf_parent_new(struct hf_parent **out, const struct hf_parent_env *env,
 		  struct hf_config *config, const char *text, size_t len)
 {
 	struct hf_parent *p = calloc(1, sizeof(*p));
+	struct hf_err e = { "" };
 	int ret;
 
 	if (!p)
@@ -84,6 +87,8 @@ int hf_parent_new(struct hf_parent **out, const struct hf_parent_env *env,
 	p->since_ns = hf_real_ns(hf_loop_clock(env->loop));
 	hf_notify_open(&p->notify, env->environment);
 	ret = children_init(p);
+	if (!ret && env->attach)
+		ret = hf_attach_open(p, env->attach, &e);
 	if (!ret)
 		ret = hf_timer_new(&p->ping, env->loop, on_ping_timer, p);
 	if (!ret)
@@ -91,6 +96,8 @@ int hf_parent_new(struct hf_parent **out, const struct hf_parent_env *env,
 	if (!ret)
 		ret = hf_reload_timer(p);
 	if (ret) {
+		hf_log_app(HF_LOG_ERROR, "agent.start", NULL, "%s", e.text[0] ? e.text :
+			   strerror(-ret));
 		p->config = NULL;	/* still the caller's */
 		hf_parent_free(p);
 		return ret;
@@ -104,6 +111,7 @@ void hf_parent_free(struct hf_parent *p)
 {
 	if (!p)
 		return;
+	hf_attach_close(p);
 	for (int i = 1; i < HF_PROCS; i++) {
 		hf_link_free(p->children[i].control);
 		hf_timer_free(p->children[i].timer);
@@ -192,9 +200,16 @@ void hf_parent_message(struct hf_child *c, struct hf_ipc_msg *m)
 {
 	struct hf_parent *p = c->parent;
 
-	if (m->type == HF_MSG_BROKEN)
+	if (m->type == HF_MSG_BROKEN) {
 		on_broken(c, m);
-	else if (!strcmp(json_string_value(json_object_get(m->body, "op")), "status"))
+		return;
+	}
+	if (m->type == HF_MSG_HANDOVER) {
+		if (p->env.ops->file)
+			p->env.ops->file(p, c->role, m);
+		return;
+	}
+	if (!strcmp(json_string_value(json_object_get(m->body, "op")), "status"))
 		hf_link_reply(c->control, m->id, &m->corr, 200, hf_parent_status(p));
 	else if (p->env.ops->call)
 		p->env.ops->call(p, c->control, m);

@@ -23,9 +23,11 @@ void hf_call_answer(const struct parent_call *c, int status, json_t *result);
 /* Folder @name of paths.state; caller closes. Return: file, -errno. */
 int hf_state_open(struct hf_parent *p, const char *name, struct hf_err *e);
 
+struct backup;
+
 struct parent_ops_data {
 	bool applying;		/* config.apply keeps its version itself */
-	bool backing_up;	/* one at a time */
+	struct backup *backup;	/* one at a time; NULL: none */
 };
 
 struct parent_ops_data *hf_parent_ops_data(void);

@@ -53,7 +53,8 @@ static void catch_up(struct hf_child *c)
 
 	if (c->state == HF_CHILD_DOWN) {
 		c->backoff_ns = 0;	/* perhaps the old one was its trouble */
-		hf_timer_in(c->timer, 0);
+		if (!p->attach)
+			hf_timer_in(c->timer, 0);
 	} else if (!(p->reload.prepared & 1U << c->role)) {
 		hf_child_kill(c, "started with a configuration that is no longer in force");
 	}

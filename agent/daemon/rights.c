@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "rights.h"
@@ -35,8 +36,6 @@ static const struct right {
 	{ CAP_KILL, "CAP_KILL", .own = true, .must = true },
 	{ CAP_CHOWN, "CAP_CHOWN", .own = true, .settling = true,
 	  .heirs = ONLY(HF_PROC_KEEPER) },	/* the group of its socket */
-	/* The parent raises it while a backup opens files; processes open their folders with it. */
-	{ CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", .heirs = EVERY_CHILD },
 	{ CAP_SYS_RAWIO, "CAP_SYS_RAWIO", .heirs = ONLY(HF_PROC_KEEPER) },
 	{ CAP_SYS_ADMIN, "CAP_SYS_ADMIN", .heirs = ONLY(HF_PROC_KEEPER) },
 	{ CAP_NET_ADMIN, "CAP_NET_ADMIN", .heirs = ONLY(HF_PROC_KEEPER) },
@@ -105,16 +104,24 @@ int hf_rights_child(enum hf_proc role)
 	return 0;
 }
 
-int hf_rights_read_all(bool on)
+int hf_rights_none(struct hf_err *e)
 {
-	const cap_value_t cap = CAP_DAC_READ_SEARCH;
-	cap_t have = cap_get_proc();
-	int ret = have ? 0 : -ENOMEM;
+	cap_t none = cap_init(), have = cap_get_proc();
+	int ret = none && have ? 0 : -ENOMEM;
 
-	if (!ret && (cap_set_flag(have, CAP_EFFECTIVE, 1, &cap, on ? CAP_SET : CAP_CLEAR) ||
-		     cap_set_proc(have)))
-		ret = -errno;
+	if (!geteuid() || !getuid())
+		ret = hf_fail(e, -EPERM, "--attach: must not be root (the unit has User=)");
+	for (cap_value_t c = 0; !ret && prctl(PR_CAPBSET_READ, c) >= 0; c++)
+		if (prctl(PR_CAPBSET_READ, c))
+			ret = hf_fail(e, -EPERM, "capability %d is in the bounding set; none may be",
+				      c);
+	if (!ret && cap_compare(have, none))
+		ret = hf_fail(e, -EPERM, "--attach: has capabilities; none may be");
+	if (!ret && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		ret = hf_fail(e, -errno, "no_new_privs: %s", strerror(errno));
 	if (have)
 		cap_free(have);
+	if (none)
+		cap_free(none);
 	return ret;
 }

@@ -16,7 +16,10 @@ int hf_rights_parent(struct hf_err *e);
 int hf_rights_settled(struct hf_err *e);
 /* Between fork and exec of @role: bounds of what it can have. Return: 0, -errno. */
 int hf_rights_child(enum hf_proc role);
-/* For the moment in which a backup opens other processes' files. Return: 0, -EPERM: not given. */
-int hf_rights_read_all(bool on);
+/*
+ * Instead of all these, of a parent that starts nobody (attach.h): root it is not, and it has
+ * and can get no capability. Return: 0, -EPERM and why.
+ */
+int hf_rights_none(struct hf_err *e);
 
 #endif /* HF_RIGHTS_H */

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <libgen.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,10 +27,14 @@
 #include "wipe.h"
 
 #define CONTROL_FD	3
+#define HF_PARENT_USER	"holdfast-parent"	/* of its unit; with --attach */
 
 struct options {
 	const char *config;
 	const char *role;
+	const char *attach;
+	const char *wanted;
+	bool site;
 	enum hf_sandbox_mode mode;
 	bool check;
 };
@@ -44,6 +50,10 @@ static void usage(FILE *f)
 	fputs("Usage: holdfastd [OPTION...]\n\n"
 	      "  --config FILE         configuration (default " HF_CONFIG_FILE ")\n"
 	      "  --check               read and check it, then exit: 0 good, 2 not\n"
+	      "  --attach SOCKET       start no processes: they connect here (units of systemd)\n"
+	      "  -x ROLE --attach SOCKET  be one of them\n"
+	      "  --wanted ROLE         exit 0 if the configuration wants this process, 1 if not\n"
+	      "  --site                set limits of all arrays, seal them, exit\n"
 	      "  --sandbox on|kill|trap  forbidden system calls fail, kill, or are named and kill\n"
 	      "  --version             print the version\n"
 	      "  --help                this text\n\n"
@@ -67,6 +77,9 @@ static int options_read(int argc, char **argv, struct options *o)
 	static const struct option longs[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, 'k' },
+		{ "attach", required_argument, NULL, 'a' },
+		{ "wanted", required_argument, NULL, 'w' },
+		{ "site", no_argument, NULL, 'S' },
 		{ "sandbox", required_argument, NULL, 's' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
@@ -82,6 +95,15 @@ static int options_read(int argc, char **argv, struct options *o)
 			break;
 		case 'k':
 			o->check = true;
+			break;
+		case 'a':
+			o->attach = optarg;
+			break;
+		case 'w':
+			o->wanted = optarg;
+			break;
+		case 'S':
+			o->site = true;
 			break;
 		case 's':
 			mode = sandbox_mode(optarg);
@@ -111,21 +133,21 @@ static int options_read(int argc, char **argv, struct options *o)
 	return HF_EXIT_CONFIG;
 }
 
-/* A process that the parent has started; by hand there is no control socket. */
+/* A process that the parent has started, or that finds the parent by its socket. */
 static int run_role(const struct options *o, const struct hf_role_ops *const *roles)
 {
 	int role = hf_proc_parse(o->role);
 	char name[16];
 	struct stat st;
 
-	if (role <= HF_PROC_PARENT || !roles[role] || fstat(CONTROL_FD, &st) ||
-	    !S_ISSOCK(st.st_mode)) {
+	if (role <= HF_PROC_PARENT || !roles[role] ||
+	    (!o->attach && (fstat(CONTROL_FD, &st) || !S_ISSOCK(st.st_mode)))) {
 		fputs("holdfastd: -x is for holdfastd itself\n", stderr);
 		return HF_EXIT_CONFIG;
 	}
 	snprintf(name, sizeof(name), "holdfast-%s", o->role);
 	prctl(PR_SET_NAME, name);
-	return hf_service_run(roles[role], o->mode);
+	return hf_service_run(roles[role], o->mode, o->attach);
 }
 
 /* A configuration, and the text that it was read from. */
@@ -135,6 +157,31 @@ struct source {
 	size_t len;
 };
 
+/*
+ * Where the parent is a user of its own, the file that it has replaced (config.apply) belongs to
+ * that user, as its folder does; others (--site, --wanted) read it all the same.
+ */
+static int text_read(const char *file, struct source *s, struct hf_err *e)
+{
+	const struct passwd *pw = getpwnam(HF_PARENT_USER);
+	char *folder = strdup(file), *name = strdup(file);
+	int ret = folder && name ? 0 : -ENOMEM, dirfd = -1;
+	struct stat st;
+
+	if (!ret)
+		dirfd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (!ret && dirfd >= 0 && pw && !fstat(dirfd, &st) && st.st_uid == pw->pw_uid)
+		ret = hf_file_read(dirfd, basename(name), HF_CONFIG_BYTES_MAX, &s->text, &s->len,
+				   e);
+	else if (!ret)
+		ret = hf_file_read(AT_FDCWD, file, HF_CONFIG_BYTES_MAX, &s->text, &s->len, e);
+	if (dirfd >= 0)
+		close(dirfd);
+	free(folder);
+	free(name);
+	return ret;
+}
+
 static int config_read(const char *file, char *const *env, struct source *s)
 {
 	struct hf_config_errors errors = { 0 };
@@ -143,8 +190,7 @@ static int config_read(const char *file, char *const *env, struct source *s)
 	int ret = file[0] == '/' ? 0 : hf_fail(&e, -EINVAL, "%s: must be an absolute path", file);
 
 	if (!ret)
-		ret = hf_file_read(AT_FDCWD, file, HF_CONFIG_BYTES_MAX, &s->text, &s->len, &e);
-
+		ret = text_read(file, s, &e);
 	if (ret) {
 		fprintf(stderr, "holdfastd: %s\n", e.text);
 		return ret;
@@ -172,6 +218,16 @@ static int detach(struct hf_err *e)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
 			return hf_fail(e, -EBADF, "standard streams");
 	return 0;
+}
+
+/* Systemd has made the folders; ours is where the socket is to be. Return: the lock, or -errno. */
+static int settle_attached(const char *socket, struct hf_err *e)
+{
+	char *copy = strdup(socket);
+	int ret = copy ? hf_folders_lock(dirname(copy), e) : -ENOMEM;
+
+	free(copy);
+	return ret;
 }
 
 /* Return: the lock, or -errno. */
@@ -233,6 +289,7 @@ static int run_parent(const struct options *o, const struct hf_parent_ops *ops,
 		.config_file = o->config,
 		.environment = environ,
 		.program = "/proc/self/exe",
+		.attach = o->attach,
 		.mode = o->mode,
 		.ops = ops,
 	};
@@ -258,6 +315,29 @@ static int run_parent(const struct options *o, const struct hf_parent_ops *ops,
 	return ret < 0 ? EXIT_FAILURE : ret;
 }
 
+/* What is done once, without a parent. Return: exit status. */
+static int run_once(const struct options *o, const struct hf_parent_ops *ops,
+		    const struct source *source)
+{
+	int role = o->wanted ? hf_proc_parse(o->wanted) : HF_PROC_KEEPER, ret = 0;
+	struct hf_err e = { "" };
+	json_t *part;
+
+	if (role <= HF_PROC_PARENT) {
+		fprintf(stderr, "holdfastd: --wanted %s: no such process\n", o->wanted);
+		return HF_EXIT_CONFIG;
+	}
+	if (o->wanted)
+		return hf_role_wanted(source->config, (enum hf_proc)role) ? 0 : EXIT_FAILURE;
+	hf_log_open(HF_PROC_KEEPER, &hf_system_clock);
+	part = hf_config_part(source->config, HF_PROC_KEEPER);
+	ret = part && ops->site ? ops->site(part, &e) : hf_fail(&e, -ENOMEM, "no configuration");
+	json_decref(part);
+	if (ret)
+		fprintf(stderr, "holdfastd: %s\n", e.text);
+	return ret ? EXIT_FAILURE : 0;
+}
+
 static int run(const struct options *o, const struct hf_parent_ops *ops, struct source *source)
 {
 	struct hf_err e = { "" };
@@ -267,12 +347,14 @@ static int run(const struct options *o, const struct hf_parent_ops *ops, struct 
 		return HF_EXIT_CONFIG;
 	if (o->check)
 		return 0;
+	if (o->wanted || o->site)
+		return run_once(o, ops, source);
 	hf_log_open(HF_PROC_PARENT, &hf_system_clock);
 	ret = detach(&e);
 	if (!ret)
-		ret = hf_rights_parent(&e);
+		ret = o->attach ? hf_rights_none(&e) : hf_rights_parent(&e);
 	if (!ret)
-		lock = settle(source->config, &e);
+		lock = o->attach ? settle_attached(o->attach, &e) : settle(source->config, &e);
 	if (ret || lock < 0) {
 		fprintf(stderr, "holdfastd: %s\n", e.text);
 		return lock == -EBUSY ? HF_EXIT_RUNNING : HF_EXIT_RIGHTS;

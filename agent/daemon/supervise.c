@@ -77,6 +77,9 @@ static void say_status(struct hf_parent *p)
 /* The next role of the first pass, or its end. Who has failed once is tried again meanwhile. */
 void hf_first_pass(struct hf_parent *p)
 {
+	/* Who is started by somebody else waits for us to be ready. */
+	if (p->attach)
+		p->first_pass = HF_PROCS - 1;
 	while (++p->first_pass < HF_PROCS) {
 		struct hf_child *c = &p->children[p->first_pass];
 
@@ -115,11 +118,25 @@ void hf_child_ready(struct hf_child *c)
 	tell_others(c, "back");
 }
 
+/* Its link is closed; how it ended, only who started it knows, who also starts it again. */
+static void report_gone(struct hf_child *c)
+{
+	hf_log_app(HF_LOG_ERROR, "process.exit", NULL, "%s (pid %d): its link is closed%s%s",
+		   hf_proc_name(c->role), (int)c->pid, c->why[0] ? ", " : "", c->why);
+	hf_parent_append(c->parent, NULL, &hf_actor_self, "process.exit", hf_proc_name(c->role),
+			 "event", "error", 0,
+			 json_pack("{s:i, s:s}", "pid", (int)c->pid, "why", c->why), NULL, NULL);
+}
+
 static void report_exit(struct hf_child *c, int status, uint64_t again_ns)
 {
 	const char *how = WIFSIGNALED(status) ? "signal" : "status";
 	int code = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 
+	if (status == HF_EXIT_UNKNOWN) {
+		report_gone(c);
+		return;
+	}
 	hf_log_app(HF_LOG_ERROR, "process.exit", NULL, "%s (pid %d): %s %d%s%s; again in %llu ms",
 		   hf_proc_name(c->role), (int)c->pid, how, code, c->why[0] ? ", " : "", c->why,
 		   (unsigned long long)(again_ns / HF_MS));
@@ -137,17 +154,21 @@ static void schedule_start(struct hf_child *c)
 	if (c->up_ns && now_ns(p) - c->up_ns >= GOOD_CONDUCT_NS)
 		c->backoff_ns = 0;
 	c->up_ns = 0;
+	c->state = HF_CHILD_DOWN;
+	if (p->attach) {
+		c->restarts++;
+		return;		/* whoever starts it again has a backoff of his own */
+	}
 	c->backoff_ns = c->backoff_ns ? 2 * c->backoff_ns : BACKOFF_LEAST_NS;
 	if (c->backoff_ns > BACKOFF_MOST_NS)
 		c->backoff_ns = BACKOFF_MOST_NS;
-	c->state = HF_CHILD_DOWN;
 	hf_timer_in(c->timer, c->backoff_ns);
 }
 
 void hf_child_exited(struct hf_child *c, int status)
 {
 	struct hf_parent *p = c->parent;
-	bool in_order = p->state == HF_ST_STOPPING && WIFEXITED(status) && !WEXITSTATUS(status);
+	bool in_order = !c->why[0] && (status == HF_EXIT_UNKNOWN || !status);
 	bool first = p->first_pass == (int)c->role;
 
 	/* Its own requests are answered 502 now; they must not find it alive. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "server.h"
 #include "tls.h"
 
@@ -47,6 +48,10 @@ static int prepare(struct hf_service *service, enum hf_proc role, const json_t *
 		return hf_fail(e, -EINVAL, "out of memory");
 	hf_settings_clear(&s->next);
 	ret = hf_settings_read(&s->next, role, config, e);
+	if (!ret && role == HF_PROC_LOCAL &&
+	    hf_service_socket(service, hf_config_text(config, "paths.run"), "api.sock",
+			      s->next.socket, sizeof(s->next.socket)))
+		ret = hf_fail(e, -EINVAL, "paths.run: too long for a socket's path");
 	if (!ret && s->now.json)
 		ret = hf_settings_change(&s->now, &s->next, e);
 	return ret;

@@ -53,16 +53,10 @@ static int network_read(struct hf_settings *s, struct hf_err *e)
 			    (uint16_t)hf_config_int(j, "api.port"), e);
 }
 
-static int local_read(struct hf_settings *s, struct hf_err *e)
+static void local_read(struct hf_settings *s)
 {
-	const char *run = hf_config_text(s->json, "paths.run");
-
 	s->enabled = hf_config_bool(s->json, "api.local_enabled");
 	s->site.any_host = true;
-	if (snprintf(s->socket, sizeof(s->socket), "%s/api.sock", run) >= (int)sizeof(s->socket))
-		return hf_fail(e, -EINVAL, "paths.run: \"%s\" is too long for a socket's path",
-			       run);
-	return 0;
 }
 
 static void hosts_read(struct hf_settings *s)
@@ -77,7 +71,7 @@ int hf_settings_read(struct hf_settings *s, enum hf_proc role, const json_t *par
 		     struct hf_err *e)
 {
 	const json_t *j;
-	int ret;
+	int ret = 0;
 
 	*s = (struct hf_settings){ .json = json_deep_copy(part) };
 	j = s->json;
@@ -91,7 +85,10 @@ int hf_settings_read(struct hf_settings *s, enum hf_proc role, const json_t *par
 	s->abuse.block_after = (uint32_t)hf_config_int(j, "api.block_after");
 	s->abuse.block_s = (uint32_t)hf_config_int(j, "api.block_s");
 	hosts_read(s);
-	ret = role == HF_PROC_LOCAL ? local_read(s, e) : network_read(s, e);
+	if (role == HF_PROC_LOCAL)
+		local_read(s);
+	else
+		ret = network_read(s, e);
 	if (ret)
 		hf_settings_clear(s);
 	return ret;

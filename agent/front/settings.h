@@ -17,7 +17,7 @@
  * struct hf_settings - part `api`
  * @enabled:	listen at all
  * @addr:	front: where; @addr_len 0 with local
- * @socket:	local: path of the unix socket
+ * @socket:	local: path of the unix socket; set by the process, which knows its folder
  * @certificate: @key:	files, NULL: no TLS
  *
  * Texts belong to @json.

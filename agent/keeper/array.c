@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Arrays come, get the site's limits, are sealed and kept, and go. What programs
- * may do with them is not decided here.
+ * Arrays come, get the site's limits (site.c), are kept, and go. What programs may
+ * do with them is not decided here.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -11,104 +11,10 @@
 
 #include "holdfast_netlink.h"
 #include "keeper.h"
+#include "site.h"
 
 #define RETRY_MIN_NS	(250 * HF_MS)
 #define RETRY_MAX_NS	(5 * HF_S)
-
-/* -------------------------------------------------------- limits and seal */
-
-static void lack(struct hf_array *a, uint32_t limit, int64_t wanted, int64_t has)
-{
-	char text[HOLDFAST_TEXT_LEN] = "fence points";
-
-	if (limit != HOLDFAST_LIM_NONE)
-		snprintf(text, sizeof(text), "%s", holdfast_limit_name(limit));
-	hf_log_sec(HF_LOG_WARN, "array.limits", NULL,
-		   "array %" PRIu32 ": %s: the configuration wants %" PRId64 ", it stays %" PRId64
-		   " until reboot", a->index, text, wanted, has);
-	if (a->lacks < HF_LACKS)
-		a->lack[a->lacks++] = (struct hf_lack){ limit, wanted, has };
-}
-
-/* What is tighter than it is goes in; what is looser is only said. */
-static int limits_tighten(struct hf_array *a, const struct hf_site *site)
-{
-	struct holdfast_envelope has, env = { .which = HOLDFAST_ENV_SITE };
-	int ret = a->keeper->device->envelope_get(a->dev, HOLDFAST_ENV_SITE, &has);
-
-	for (uint32_t i = 0; !ret && i < HOLDFAST_LIM_ROOM; i++) {
-		if (!(site->env.set & 1ULL << i) || site->env.limit[i] == has.limit[i])
-			continue;
-		if (!hf_limit_tighter(i, site->env.limit[i], has.limit[i])) {
-			lack(a, i, site->env.limit[i], has.limit[i]);
-			continue;
-		}
-		env.set |= 1ULL << i;
-		env.limit[i] = site->env.limit[i];
-	}
-	if (!ret && env.set)
-		ret = a->keeper->device->envelope_tighten(a->dev, &env);
-	return ret;
-}
-
-static int fence_tighten(struct hf_array *a, const struct hf_site *site)
-{
-	const struct hf_device *d = a->keeper->device;
-	int ret = site->nfence ? d->fence_add(a->dev, site->fence, site->nfence, NULL) : 0;
-	int has = ret ? ret : d->fence_get(a->dev, HOLDFAST_ENV_SITE, NULL, 0);
-
-	if (has > (int)site->nfence)
-		lack(a, HOLDFAST_LIM_NONE, (int64_t)site->nfence, has);
-	return has < 0 ? has : 0;
-}
-
-static int limits_set(struct hf_array *a, const struct hf_site *site)
-{
-	const struct hf_device *d = a->keeper->device;
-	struct holdfast_envelope env = site->env;
-	int ret = env.set ? d->envelope_set(a->dev, &env) : 0;
-
-	if (!ret && site->nfence)
-		ret = d->fence_set(a->dev, site->fence, site->nfence, NULL);
-	return ret;
-}
-
-static int limits_apply(struct hf_array *a, const struct hf_site *site, bool fresh)
-{
-	struct holdfast_envelope env;
-	int ret;
-
-	a->lacks = 0;
-	if (fresh && a->keeper->sysadmin && !a->sealed) {
-		ret = limits_set(a, site);
-	} else {
-		ret = limits_tighten(a, site);
-		if (!ret)
-			ret = fence_tighten(a, site);
-	}
-	if (!ret)
-		ret = a->keeper->device->envelope_get(a->dev, HOLDFAST_ENV_EFFECTIVE, &env);
-	if (!ret)
-		a->deadline_ms = (uint32_t)env.limit[HOLDFAST_LIM_KEEPER_DEADLINE];
-	return ret;
-}
-
-static int seal(struct hf_array *a)
-{
-	int ret;
-
-	if (a->sealed || !a->keeper->settings->seal)
-		return 0;
-	if (!a->keeper->sysadmin) {
-		hf_log_sec(HF_LOG_WARN, "array.seal", NULL,
-			   "array %" PRIu32 " came later: not sealed until the agent is restarted",
-			   a->index);
-		return 0;
-	}
-	ret = a->keeper->device->seal(a->dev);
-	a->sealed = !ret;
-	return ret;
-}
 
 void hf_arrays_settings(struct hf_keeper *k)
 {
@@ -119,7 +25,7 @@ void hf_arrays_settings(struct hf_keeper *k)
 
 		if (!a->used || hf_settings_site(k->settings, a->index, a->serial, &site) != 1)
 			continue;
-		ret = limits_apply(a, &site, false);
+		ret = hf_site_limits(a, &site, false);
 		if (ret) {
 			hf_log_sec(HF_LOG_ERROR, "array.limits", NULL,
 				   "array %" PRIu32 ": new limits: %s: silenced and left", a->index,
@@ -223,9 +129,9 @@ static int settle(struct hf_array *a, const struct hf_site *site)
 	if (ret)
 		return ret;
 	a->sealed = st.sealed;
-	ret = limits_apply(a, site, true);
+	ret = hf_site_limits(a, site, true);
 	if (!ret)
-		ret = seal(a);
+		ret = hf_site_seal(a);
 	if (!ret)
 		ret = hf_watch_new(&a->watch, k->loop, k->device->keep_fd(a->keeping), EPOLLIN,
 				   on_events, a);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -147,7 +148,7 @@ static void lock_memory(void)
 		hf_log_app(HF_LOG_WARN, "keeper.memory", NULL, "mlockall: %s", strerror(errno));
 }
 
-static int listen_up(struct hf_keeper *k, struct hf_err *e)
+static int listen_up(struct hf_service *s, struct hf_keeper *k, struct hf_err *e)
 {
 	const struct group *g = getgrnam(k->settings->group);
 	char path[PATH_MAX];
@@ -156,12 +157,13 @@ static int listen_up(struct hf_keeper *k, struct hf_err *e)
 	if (!g)
 		return hf_fail(e, -ENOENT, "keeper.group: there is no group %s",
 			       k->settings->group);
-	snprintf(path, sizeof(path), "%s/keeper.sock", k->settings->run);
-	ret = holdfast_server_open(&k->server, path, g->gr_gid, hf_lease_asked, k);
+	ret = hf_service_socket(s, k->settings->run, "keeper.sock", path, sizeof(path));
+	if (!ret)
+		ret = holdfast_server_open(&k->server, path, g->gr_gid, hf_lease_asked, k);
 	return ret ? hf_fail(e, ret, "%s: %s", path, strerror(-ret)) : 0;
 }
 
-static int first_commit(struct hf_process *p, struct hf_err *e)
+static int first_commit(struct hf_service *s, struct hf_process *p, struct hf_err *e)
 {
 	int ret;
 
@@ -172,7 +174,7 @@ static int first_commit(struct hf_process *p, struct hf_err *e)
 	if (p->plug < 0 || inotify_add_watch(p->plug, "/dev", IN_CREATE | IN_ATTRIB) < 0)
 		return hf_fail(e, -errno, "watching /dev: %s", strerror(errno));
 	ret = hf_worker_new(&p->k.worker, p->k.loop);
-	return ret ? hf_fail(e, ret, "helper thread: %s", strerror(-ret)) : listen_up(&p->k, e);
+	return ret ? hf_fail(e, ret, "helper thread: %s", strerror(-ret)) : listen_up(s, &p->k, e);
 }
 
 /* ------------------------------------------------------------ the role */
@@ -252,7 +254,7 @@ static int commit(struct hf_service *s, const json_t *config, struct hf_err *e)
 	old = k->settings;
 	k->settings = new;
 	if (!old)
-		return first_commit(p, e);
+		return first_commit(s, p, e);
 	hf_settings_free(old);
 	hf_arrays_settings(k);
 	hf_leases_sweep(k);
@@ -280,6 +282,7 @@ static int start(struct hf_service *s, struct hf_err *e)
 		ret = hf_beat_start(k);
 	if (ret)
 		return hf_fail(e, ret, "keeper: %s", strerror(-ret));
+	k->sysadmin = k->sysadmin && hf_sandbox_has(CAP_SYS_ADMIN);
 	hf_arrays_scan(k);
 	hf_timer_in(k->second, SECOND_NS);
 	hf_service_ready(s);
@@ -387,6 +390,18 @@ static json_t *stats(struct hf_service *s)
 	return hf_show_stats(&process_of(s)->k);
 }
 
+static int keeps(struct hf_service *s)
+{
+	const struct hf_process *p = process_of(s);
+
+	return p ? hf_store_folder(&p->k) : -1;
+}
+
+static unsigned int backup(const char *name)
+{
+	return *name != '.';
+}
+
 static void release(struct hf_service *s)
 {
 	struct hf_process *p = process_of(s);
@@ -429,5 +444,7 @@ const struct hf_role_ops hf_keeper_ops = {
 	.notice = notice,
 	.stop = stop,
 	.stats = stats,
+	.keeps = keeps,
+	.backup = backup,
 	.free = release,
 };

@@ -221,6 +221,8 @@ int hf_store_open(struct hf_keeper *k, const char *path, struct hf_err *e);
 void hf_store_tick(struct hf_keeper *k);
 /* The same at the end, when the helper thread and the arrays are gone. */
 void hf_store_close(struct hf_keeper *k);
+/* -1: not open. */
+int hf_store_folder(const struct hf_keeper *k);
 json_t *hf_store_json(const struct hf_keeper *k);
 /* Last event of this registration in the audit log; 0: none is known. */
 uint64_t hf_store_recorded(struct hf_keeper *k, uint64_t instance);

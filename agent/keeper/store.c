@@ -197,6 +197,11 @@ int hf_store_open(struct hf_keeper *k, const char *path, struct hf_err *e)
 	return state_read(k, e);
 }
 
+int hf_store_folder(const struct hf_keeper *k)
+{
+	return k->store ? k->store->dir : -1;
+}
+
 /* The last word; the worker is gone, so that this writes by itself. */
 void hf_store_close(struct hf_keeper *k)
 {

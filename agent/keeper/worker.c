@@ -45,13 +45,14 @@ static struct hf_job get(struct queue *q)
 /*
  * The keeper's capabilities are its own: capset(2) is of the calling thread
  * alone. Not before the first job: until the sandbox the thread must be able to
- * change its user with the process.
+ * change its user with the process. Giving up is never refused but by a unit's
+ * filter (EPERM); the thread then keeps what the keeper has, two capabilities.
  */
 static void drop_capabilities(void)
 {
 	cap_t none = cap_init();
 
-	if (!none || cap_set_proc(none))
+	if (!none || (cap_set_proc(none) && errno != EPERM))
 		abort();
 	cap_free(none);
 }

@@ -134,6 +134,7 @@ static int remove_stale(const struct sockaddr_un *sa)
 
 static int listen_at(struct holdfast_server *s, const char *path, gid_t gid)
 {
+	struct stat st;
 	int ret;
 
 	if (strlen(path) >= sizeof(s->sa.sun_path))
@@ -153,7 +154,9 @@ static int listen_at(struct holdfast_server *s, const char *path, gid_t gid)
 		s->sa.sun_path[0] = '\0';	/* not ours to remove */
 		return ret;
 	}
-	if (gid != (gid_t)-1 && (chown(path, (uid_t)-1, gid) || chmod(path, 0660)))
+	/* chown only where it changes something: it may be forbidden. */
+	if (gid != (gid_t)-1 && (lstat(path, &st) || (st.st_gid != gid &&
+	     chown(path, (uid_t)-1, gid)) || chmod(path, 0660)))
 		return -errno;
 	if (listen(s->listener, HF_CLIENTS))
 		return -errno;

@@ -116,86 +116,158 @@ Test(backup, only_so_many_versions_are_kept)
 	cr_expect_neq(faccessat(dir, "000001.yaml", F_OK, 0), 0);
 }
 
-static bool has(const struct hf_backup_list *l, const char *name)
+/* What the parent would have of a folder, page by page. */
+static void collect(struct hf_backup_list *l, enum hf_proc owner, hf_handover_fn wanted)
 {
-	for (size_t i = 0; i < l->count; i++)
-		if (!strcmp(l->files[i].name, name))
-			return true;
-	return false;
+	json_t *page;
+	bool more = true;
+
+	while (more) {
+		cr_assert_eq(hf_handover_list(dir, wanted, hf_backup_last(l, owner), &page, &err), 0,
+			     "%s", err.text);
+		cr_assert_eq(hf_backup_add(l, owner, page, &err), 0, "%s", err.text);
+		more = json_is_true(json_object_get(page, "more"));
+		cr_assert_leq(json_array_size(json_object_get(page, "files")), HF_HANDOVER_PAGE);
+		json_decref(page);
+	}
 }
 
-static size_t place(const struct hf_backup_list *l, const char *name)
+static unsigned int all(const char *name)
 {
-	for (size_t i = 0; i < l->count; i++)
-		if (!strcmp(l->files[i].name, name))
-			return i;
-	cr_assert_fail("%s is missing", name);
-	return 0;
+	return strcmp(name, "not");
 }
 
-Test(backup, what_is_state_is_taken_and_no_key_is)
+/* As that of audit: what says how long the log is comes first. */
+static unsigned int logs_last(const char *name)
 {
-	static const char *const folders[] = { "config", "auth", "audit", "keeper" };
-	static const char *const taken[] = {
-		"config/000001.yaml",	"config/000001.json",	    "auth/secrets",
-		"auth/secrets.counter", "audit/audit-00000001.log", "audit/audit-00000001.cp",
-		"audit/checkpoint.pub", "audit/checkpoint.key",	    "keeper/state.json",
-	};
+	return strstr(name, ".log") ? 2 : 1;
+}
+
+Test(backup, versions_of_the_configuration_are_taken_and_no_key_is)
+{
 	static const char *const left[] = {
-		"config/backup.key",
-		"config/backup.pub",
-		"config/000001.yaml.tmp",
-		"config/restored",
-		"auth/users.db-journal",
-		"auth/master.key",
-		"auth/master.key.new",
-		"auth/keys",
-		"auth/setup",
-		"audit/reserve",
-		"audit/.x",
-		"keeper/.state.json.tmp",
+		"backup.key", "backup.pub", "000001.yaml.tmp", "restored", "1.yaml", ".000001.yaml",
 	};
-	struct hf_backup_list l;
+	struct hf_backup_list l = { 0 };
 
-	for (size_t i = 0; i < 4; i++)
-		cr_assert_eq(mkdirat(dir, folders[i], 0700), 0);
-	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
-		put(taken[i], "x");
+	add("a: 1\n");
 	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
 		put(left[i], "x");
-	put("auth/users.db", "live");
-	put("auth/" HF_BACKUP_SNAPSHOT, "copy");
-	cr_assert_eq(symlinkat("/etc/passwd", dir, "keeper/link"), 0);
-	cr_assert_eq(mkdirat(dir, "keeper/folder", 0700), 0);
-
-	cr_assert_eq(hf_backup_collect(dir, &l, &err), 0, "%s", err.text);
-	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
-		cr_expect(has(&l, taken[i]), "%s", taken[i]);
-	cr_expect_eq(l.count, sizeof(taken) / sizeof(taken[0]) + 1);
-	cr_expect_str_eq(l.files[place(&l, "auth/users.db")].source, "auth/" HF_BACKUP_SNAPSHOT);
-	cr_expect_gt(place(&l, "audit/audit-00000001.log"), place(&l, "audit/audit-00000001.cp"));
+	collect(&l, HF_PROC_PARENT, hf_backup_of_config);
+	cr_assert_eq(l.count, 2);
+	cr_expect_str_eq(l.files[0].name, "config/000001.json");
+	cr_expect_str_eq(l.files[1].name, "config/000001.yaml");
+	cr_expect_gt(l.bytes, 5);
 	hf_backup_list_free(&l);
 }
 
-Test(backup, a_source_that_is_a_link_or_has_two_names_is_refused)
+Test(backup, only_regular_files_in_their_order)
 {
-	uint64_t size;
+	struct hf_backup_list l = { 0 };
+
+	put("a.log", "12345");
+	put("b.cp", "1");
+	put(".hidden", "x");
+	cr_assert_eq(symlinkat("/etc/passwd", dir, "link"), 0);
+	cr_assert_eq(mkdirat(dir, "folder", 0700), 0);
+	collect(&l, HF_PROC_AUDIT, logs_last);
+	cr_assert_eq(l.count, 2);
+	cr_expect_str_eq(l.files[0].name, "audit/b.cp");
+	cr_expect_str_eq(l.files[1].name, "audit/a.log");
+	cr_expect_eq(l.bytes, 6);
+	hf_backup_list_free(&l);
+}
+
+Test(backup, the_copy_of_the_data_base_gets_its_name)
+{
+	struct hf_backup_list l = { 0 };
+
+	put(HF_BACKUP_SNAPSHOT, "copy");
+	collect(&l, HF_PROC_AUTH, all);
+	cr_assert_eq(l.count, 1);
+	cr_expect_str_eq(l.files[0].name, "auth/users.db");
+	cr_expect_str_eq(l.files[0].source, HF_BACKUP_SNAPSHOT);
+	hf_backup_list_free(&l);
+}
+
+Test(backup, many_files_come_page_by_page_each_once)
+{
+	struct hf_backup_list l = { 0 };
+	char name[32];
+
+	for (int i = 0; i < 2 * HF_HANDOVER_PAGE + 3; i++) {
+		snprintf(name, sizeof(name), "f%04d%s", i, i % 2 ? ".log" : "");
+		put(name, "1");
+	}
+	collect(&l, HF_PROC_AUDIT, logs_last);
+	cr_assert_eq(l.count, 2 * HF_HANDOVER_PAGE + 3);
+	for (size_t i = 1; i < l.count; i++) {
+		unsigned int a = logs_last(l.files[i - 1].source), b = logs_last(l.files[i].source);
+
+		cr_assert(a < b || (a == b && strcmp(l.files[i - 1].source, l.files[i].source) < 0));
+	}
+	hf_backup_list_free(&l);
+}
+
+Test(backup, an_owner_that_lies_is_refused)
+{
+	static const char *const pages[] = {
+		"{}", "{\"files\":[{}]}", "{\"files\":[{\"name\":\"a\",\"size\":-1}]}",
+		"{\"files\":[{\"name\":\"../a\",\"size\":1}]}",
+		"{\"files\":[{\"name\":\"b/a\",\"size\":1}]}",
+		"{\"files\":[{\"name\":\".a\",\"size\":1}]}",
+		"{\"files\":[{\"name\":7,\"size\":1}]}",
+	};
+	struct hf_backup_list l = { 0 };
+
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		json_t *page = json_loads(pages[i], 0, NULL);
+
+		cr_expect_eq(hf_backup_add(&l, HF_PROC_KEEPER, page, &err), -EPROTO, "%s", pages[i]);
+		json_decref(page);
+	}
+	cr_expect_eq(l.count, 0);
+	hf_backup_list_free(&l);
+}
+
+Test(backup, what_is_handed_over_is_a_file_of_that_folder_with_one_name)
+{
 	int fd;
 
-	cr_assert_eq(mkdirat(dir, "keeper", 0700), 0);
-	put("keeper/a", "abc");
-	fd = hf_backup_open(dir, "keeper/a", &size, &err);
+	put("a", "abc");
+	put("not", "x");
+	fd = hf_handover_open(dir, all, "a", &err);
 	cr_expect_geq(fd, 0);
-	cr_expect_eq(size, 3);
 	close(fd);
-	cr_assert_eq(linkat(dir, "keeper/a", dir, "keeper/b", 0), 0);
-	cr_expect_eq(hf_backup_open(dir, "keeper/a", &size, &err), -EPERM);
-	cr_assert_eq(symlinkat("a", dir, "keeper/l"), 0);
-	cr_expect_eq(hf_backup_open(dir, "keeper/l", &size, &err), -ELOOP);
-	cr_assert_eq(symlinkat("keeper", dir, "audit"), 0);
-	cr_expect_lt(hf_backup_open(dir, "audit/a", &size, &err), 0);
-	cr_assert_eq(mkfifoat(dir, "keeper/f", 0600), 0);
-	cr_expect_eq(hf_backup_open(dir, "keeper/f", &size, &err), -EPERM);
+	cr_expect_eq(hf_handover_open(dir, all, "not", &err), -ENOENT);
+	cr_expect_eq(hf_handover_open(dir, all, "gone", &err), -ENOENT);
+	cr_expect_eq(hf_handover_open(dir, all, "../a", &err), -ENOENT);
+	cr_expect_eq(hf_handover_open(dir, all, "/etc/passwd", &err), -ENOENT);
+	cr_assert_eq(symlinkat("a", dir, "l"), 0);
+	cr_expect_eq(hf_handover_open(dir, all, "l", &err), -ELOOP);
+	cr_assert_eq(mkfifoat(dir, "f", 0600), 0);
+	cr_expect_eq(hf_handover_open(dir, all, "f", &err), -EPERM);
+	cr_assert_eq(linkat(dir, "a", dir, "b", 0), 0);
+	cr_expect_eq(hf_handover_open(dir, all, "a", &err), -EPERM);
+}
+
+Test(backup, the_parent_reads_regular_files_only)
+{
+	uint64_t size;
+	int fd[2];
+
+	put("a", "abc");
+	fd[0] = openat(dir, "a", O_RDONLY | O_CLOEXEC);
+	cr_assert_eq(hf_backup_check(fd[0], &size, &err), 0);
+	cr_expect_eq(size, 3);
+	close(fd[0]);
+	fd[0] = openat(dir, "a", O_WRONLY | O_CLOEXEC);
+	cr_expect_eq(hf_backup_check(fd[0], &size, &err), -EPROTO);
+	close(fd[0]);
+	cr_assert_eq(pipe(fd), 0);
+	cr_expect_eq(hf_backup_check(fd[0], &size, &err), -EPROTO);
+	close(fd[0]);
+	close(fd[1]);
 }
 
 Test(backup, the_key_is_made_once_and_its_public_half_lies_beside_it)
