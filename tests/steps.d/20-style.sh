@@ -32,5 +32,6 @@ shell_scripts() {
 
 shellcheck_all() { shell_scripts | xargs -0 shellcheck -x -S warning; }
 
+STEP_SHARED=1
 step_cmd checkpatch checkpatch
 step_cmd shellcheck shellcheck_all

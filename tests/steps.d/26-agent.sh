@@ -23,6 +23,7 @@ agent_test() { # program arguments...
 	return $status
 }
 
+STEP_SHARED=1
 for source in tests/agent/test_*.c; do
 	name=${source##*/test_}
 	step_criterion "agent-${name%.c}" agent_test "build/agent/tests/test_${name%.c}"
@@ -31,6 +32,7 @@ done
 STEP_TIMEOUT=300
 step_tap agent-sandbox scripts/vm --kernel uml --timeout 200 --strict -- tests/agent/sandbox.sh
 step_tap agent-daemon scripts/vm --kernel uml --timeout 200 --strict -- tests/agent/daemon.sh
+STEP_SHARED=
 step_tap agent-keeper-live scripts/vm --kernel uml --timeout 200 --strict -- tests/agent/keeper-live.sh
 step_tap agent-keeper-real scripts/vm --kernel uml --timeout 200 --strict -- tests/agent/keeper-real.sh
 STEP_TIMEOUT=1200

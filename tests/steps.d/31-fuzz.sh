@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # Every fuzz target over its seeds and a fixed set of mutations of them.
 
+STEP_SHARED=1
 for source in tests/fuzz/fuzz_*.c; do
 	name=${source#tests/fuzz/fuzz_}
 	name=${name%.c}

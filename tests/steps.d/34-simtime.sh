@@ -2,4 +2,5 @@
 # shellcheck shell=bash
 # Days of dose, heat, emission and rest, in simulated time.
 
+STEP_SHARED=1
 step_tap simtime scripts/vm --kernel uml --time-travel --strict --timeout 900 -- build/tests/vm/simtime

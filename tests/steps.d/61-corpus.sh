@@ -16,6 +16,8 @@ corpus_live() {
 	cp "${VM_OUT:-build/vm-out}/security.json" build/security.json
 }
 
+STEP_SHARED=1
 step_tap corpus corpus_live
 step_tap corpus-cli-asan tests/agent/corpus_asan.py
+STEP_SHARED=
 step_cmd security-docs scripts/gen-security-docs --check

@@ -102,5 +102,32 @@ expect "functions stop at their first failing command" 1 "0 passed, 1 failed" <<
 f() { false; true; }
 step_cmd f f
 END
+expect "shared steps run side by side, another one alone" 0 "4 passed, 0 failed" <<'END'
+here=$(dirname "${BASH_SOURCE[0]}")
+busy() { # own other
+	touch "$here/$1.busy"
+	# with one processor there is nobody to meet
+	for _ in $(seq 100); do
+		[[ $(nproc) -gt 1 && ! -e $here/$2.met ]] || break
+		[[ ! -e $here/$2.busy ]] || { touch "$here/$1.met"; sleep 0.2; break; }
+		sleep 0.1
+	done
+	rm "$here/$1.busy"
+	[[ $(nproc) == 1 || -e $here/$1.met || -e $here/$2.met ]]
+}
+alone() { sleep 0.3; ! compgen -G "$here/*.busy"; }
+step_cmd first alone
+STEP_SHARED=1
+step_cmd a busy a b
+step_cmd b busy b a
+STEP_SHARED=
+step_cmd last alone
+END
+expect "a step that takes its runner with it" 1 "1 passed, 1 failed" <<'END'
+kill_runner() { kill -KILL "$(ps -o ppid= -p $PPID)"; }
+STEP_SHARED=1
+step_cmd bad kill_runner
+step_cmd good true
+END
 
 echo "1..$count"
