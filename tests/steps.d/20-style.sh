@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # checkpatch over the kernel code and shellcheck over the scripts.
 
 checkpatch() {

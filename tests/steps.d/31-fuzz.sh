@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # Every fuzz target over its seeds and a fixed set of mutations of them.
 
 STEP_SHARED=1

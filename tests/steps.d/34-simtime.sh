@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # Days of dose, heat, emission and rest, in simulated time.
 
 STEP_SHARED=1
