@@ -24,4 +24,4 @@ $(AGENT)/gen-api-docs: $(patsubst %.c,$(BUILD)/user/%.o,$(wildcard agent/front/g
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS)
 
-CHECK_BINS += $(AGENT)/tests/http_stage $(AGENT)/gen-api-docs
+CHECK_BINS += $(AGENT)/tests/http_stage $(AGENT)/bench/http_stage $(AGENT)/gen-api-docs

@@ -5,10 +5,15 @@
  * in one run in the same folder. JSON on standard output. Messages between
  * processes are not in it: what is measured is the log.
  *
- * Usage: audit_bench FOLDER [SECONDS]
+ * Usage: audit_bench FOLDER [SECONDS [ROUNDS]]
+ *
+ * Each round runs every way for SECONDS. A figure is the median of the rounds, and
+ * a ratio the median of what it was in each: a neighbour on the machine is in
+ * both of its sides, or counts for one round only.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <linux/magic.h>
 #include <poll.h>
 #include <sqlite3.h>
@@ -22,10 +27,15 @@
 #include "audit/writer.h"
 
 #define RECORD	400	/* bytes of one of ours, about; the others write as many */
+#define LATS	4000000
+#define ROUNDS_MAX 21
 
 static char folder[256];
-static double seconds = 2;
-static bool comma;
+static double seconds = 1;
+static int rounds = 5;
+
+static uint64_t *lat;	/* of the way that runs, ns */
+static size_t lats;
 
 static void die(const char *what)
 {
@@ -48,6 +58,12 @@ static void fresh(const char *name, char path[512])
 		die(cmd);
 }
 
+static void took(uint64_t since)
+{
+	if (lats < LATS)
+		lat[lats++] = now() - since;
+}
+
 static int by_value(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -55,29 +71,38 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* @lat: of each record, ns; sorted here. */
-static void report(const char *way, int writers, const char *durable, uint64_t n, uint64_t ns,
-		   uint64_t *lat, size_t lats)
+struct figures {
+	double per_s, p50_us, p99_us;
+};
+
+static struct figures figures(uint64_t records, uint64_t ns)
 {
-	printf("%s\n  {\"way\": \"%s\", \"writers\": %d, \"durable\": \"%s\", \"records\": %llu, "
-	       "\"per_s\": %.0f", comma ? "," : "[", way, writers, durable, (unsigned long long)n,
-	       (double)n * 1e9 / (double)ns);
-	comma = true;
+	struct figures f = { .per_s = (double)records * 1e9 / (double)ns };
+
 	if (lats) {
 		qsort(lat, lats, sizeof(*lat), by_value);
-		printf(", \"p50_us\": %.0f, \"p99_us\": %.0f", (double)lat[lats / 2] / 1e3,
-		       (double)lat[lats * 99 / 100] / 1e3);
+		f.p50_us = (double)lat[lats / 2] / 1e3;
+		f.p99_us = (double)lat[lats * 99 / 100] / 1e3;
 	}
-	printf("}");
-	fflush(stdout);
+	return f;
 }
 
+/**
+ * struct way - one way to keep a log
+ * @run:	for some seconds. Return: can it be run here?
+ * @back:	of ours: the back end
+ * @writers:	that wait for their answer; records of one commit, for SQLite
+ * @durable:	what is left when the power fails
+ */
+struct way {
+	const char *name;
+	bool (*run)(const struct way *w, struct figures *f);
+	const char *back;
+	int writers;
+	const char *durable;
+};
+
 /* ------------------------------------------------------------------- ours */
-
-#define LATS	4000000
-
-static uint64_t *lat;
-static size_t lats;
 
 struct client {
 	struct aud_writer *w;
@@ -97,8 +122,7 @@ static void answered(void *arg, int err, uint64_t seq)
 		exit(1);
 	}
 	++*c->done;
-	if (lats < LATS)
-		lat[lats++] = now() - c->since;
+	took(c->since);
 	c->idle = true;		/* as in the agent, the next comes with the next round of the loop */
 }
 
@@ -148,7 +172,7 @@ static void loop(struct aud_writer *w, struct aud_io *io, struct client *c, int 
 	}
 }
 
-static void ours(const char *back, int writers)
+static bool ours(const struct way *way, struct figures *f)
 {
 	struct aud_setup s = {
 		.config = { .segment_bytes = 64 << 20, .segment_ns = 3600 * HF_S,
@@ -157,7 +181,7 @@ static void ours(const char *back, int writers)
 		.clock = &hf_system_clock, .random = &hf_system_random,
 		.events = { none_durable, none_checkpoint, none_say },
 	};
-	struct client *c = calloc((size_t)writers, sizeof(*c));
+	struct client *c = calloc((size_t)way->writers, sizeof(*c));
 	struct aud_say say = { .action = "array.frame.refused", .object = "array/0",
 			       .phase = AUD_EVENT, .result = "refused" };
 	struct aud_writer *w;
@@ -170,12 +194,12 @@ static void ours(const char *back, int writers)
 	if (mkdir(path, 0700))
 		die(path);
 	dirfd = open(path, O_RDONLY | O_DIRECTORY);
-	ret = !strcmp(back, "uring") ? aud_io_uring(&s.io, dirfd, &e) : aud_io_portable(&s.io, dirfd);
+	ret = !strcmp(way->back, "uring") ? aud_io_uring(&s.io, dirfd, &e) : aud_io_portable(&s.io, dirfd);
 	if (ret) {
-		fprintf(stderr, "%s: %s: left out\n", back, e.text);
+		fprintf(stderr, "%s: %s: left out\n", way->back, e.text);
 		free(c);
 		close(dirfd);
-		return;
+		return false;
 	}
 	if (aud_key_open(&s.key, dirfd, s.host, &e) || aud_writer_open(&w, &s, &e)) {
 		fprintf(stderr, "%s\n", e.text);
@@ -183,16 +207,14 @@ static void ours(const char *back, int writers)
 	}
 	say.actor = hf_actor_json(&hf_actor_self);
 	say.detail = json_pack("{s:s, s:i}", "reason", "focal_pressure", "measured", 4711);
-	lats = 0;
 	start = now();
-	for (int i = 0; i < writers; i++) {
+	for (int i = 0; i < way->writers; i++) {
 		c[i] = (struct client){ .w = w, .say = &say, .done = &done,
 					.until = start + (uint64_t)(seconds * 1e9) };
 		again(&c[i]);
 	}
-	loop(w, s.io, c, writers);
-	report(back, writers, "yes: acknowledged after fdatasync, chained, signed", done,
-	       now() - start, lat, lats);
+	loop(w, s.io, c, way->writers);
+	*f = figures(done, now() - start);
 	aud_writer_close(w);
 	aud_writer_free(w);
 	aud_key_free(s.key);
@@ -201,52 +223,76 @@ static void ours(const char *back, int writers)
 	json_decref(say.detail);
 	close(dirfd);
 	free(c);
+	return true;
 }
 
 /* ----------------------------------------------------------------- others */
 
 static char record[RECORD];
 
-/* flush = INCREMENTAL, freq = 50: write(2) each, fsync every 50th. */
-static void auditd_way(void)
+static uint64_t end_of_run(uint64_t start)
 {
-	uint64_t start = now(), n = 0, until = start + (uint64_t)(seconds * 1e9);
+	return start + (uint64_t)(seconds * 1e9);
+}
+
+/* auditd: write(2) each. @sync_every: 50: INCREMENTAL, freq = 50; 0: the file is O_SYNC. */
+static struct figures auditd(int flags, unsigned int sync_every)
+{
+	uint64_t start, until, since, n = 0;
 	char path[512];
 	int fd;
 
 	fresh("auditd", path);
-	fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | flags, 0600);
 	if (fd < 0)
 		die(path);
-	for (; now() < until; n++) {
+	start = now();
+	for (until = end_of_run(start); (since = now()) < until; took(since)) {
 		if (write(fd, record, RECORD) != RECORD)
 			die("write");
-		if (n % 50 == 49 && fsync(fd))
+		n++;
+		if (sync_every && n % sync_every == 0 && fsync(fd))
 			die("fsync");
 	}
-	report("auditd: write each, fsync every 50", 1, "the last 49 can be lost", n, now() - start,
-	       NULL, 0);
 	close(fd);
+	return figures(n, now() - start);
+}
+
+static bool auditd_default(const struct way *w, struct figures *f)
+{
+	(void)w;
+	*f = auditd(0, 50);
+	return true;
+}
+
+static bool auditd_sync(const struct way *w, struct figures *f)
+{
+	(void)w;
+	*f = auditd(O_SYNC, 0);
+	return true;
 }
 
 /* A commit point every 10 records, by fflush alone. */
-static void logsrvd_way(void)
+static bool sudo_logsrvd(const struct way *w, struct figures *f)
 {
-	uint64_t start = now(), n = 0, until = start + (uint64_t)(seconds * 1e9);
+	uint64_t start, until, since, n = 0;
 	char path[512];
-	FILE *f;
+	FILE *file;
 
+	(void)w;
 	fresh("logsrvd", path);
-	f = fopen(path, "w");
-	if (!f)
+	file = fopen(path, "w");
+	if (!file)
 		die(path);
-	for (; now() < until; n++)
-		if (fwrite(record, 1, RECORD, f) != RECORD || fflush(f))
+	start = now();
+	for (until = end_of_run(start); (since = now()) < until; n++) {
+		if (fwrite(record, 1, RECORD, file) != RECORD || fflush(file))
 			die("fwrite");
-	report("sudo_logsrvd: write and fflush each, commit point every 10", 1,
-	       "NO: nothing is ever synced, lost power loses what was acknowledged", n,
-	       now() - start, NULL, 0);
-	fclose(f);
+		took(since);
+	}
+	*f = figures(n, now() - start);
+	fclose(file);
+	return true;
 }
 
 static void sql(sqlite3 *db, const char *text)
@@ -259,10 +305,8 @@ static void sql(sqlite3 *db, const char *text)
 	}
 }
 
-static void sqlite_way(int batch)
+static sqlite3 *sqlite_fresh(sqlite3_stmt **insert)
 {
-	uint64_t start, n = 0, until;
-	sqlite3_stmt *insert;
 	char path[512];
 	sqlite3 *db;
 
@@ -273,12 +317,21 @@ static void sqlite_way(int batch)
 		die(path);
 	sql(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
 		"CREATE TABLE log (seq INTEGER PRIMARY KEY, record TEXT)");
-	sqlite3_prepare_v2(db, "INSERT INTO log (record) VALUES (?)", -1, &insert, NULL);
+	if (sqlite3_prepare_v2(db, "INSERT INTO log (record) VALUES (?)", -1, insert, NULL))
+		die("prepare");
+	return db;
+}
+
+static bool sqlite_wal(const struct way *w, struct figures *f)
+{
+	uint64_t start, until, since, n = 0;
+	sqlite3_stmt *insert;
+	sqlite3 *db = sqlite_fresh(&insert);
+
 	start = now();
-	until = start + (uint64_t)(seconds * 1e9);
-	while (now() < until) {
+	for (until = end_of_run(start); (since = now()) < until; took(since)) {
 		sql(db, "BEGIN");
-		for (int i = 0; i < batch; i++, n++) {
+		for (int i = 0; i < w->writers; i++, n++) {
 			sqlite3_bind_text(insert, 1, record, RECORD, SQLITE_STATIC);
 			if (sqlite3_step(insert) != SQLITE_DONE)
 				die("insert");
@@ -286,43 +339,173 @@ static void sqlite_way(int batch)
 		}
 		sql(db, "COMMIT");
 	}
-	report("SQLite WAL, synchronous=FULL", batch, "yes: no chain, no signatures", n,
-	       now() - start, NULL, 0);
+	*f = figures(n, now() - start);
 	sqlite3_finalize(insert);
 	sqlite3_close(db);
+	return true;
+}
+
+/* ------------------------------------------------------------------ rounds */
+
+#define OURS	"all that was acknowledged; chained and signed"
+
+static const struct way ways[] = {
+	{ "uring_1", ours, "uring", 1, OURS },
+	{ "uring_8", ours, "uring", 8, OURS },
+	{ "uring_64", ours, "uring", 64, OURS },
+	{ "portable_1", ours, "portable", 1, OURS },
+	{ "portable_8", ours, "portable", 8, OURS },
+	{ "portable_64", ours, "portable", 64, OURS },
+	{ "auditd_sync", auditd_sync, NULL, 1, "all" },
+	{ "auditd_default", auditd_default, NULL, 1, "all but the last 49" },
+	{ "sudo_logsrvd", sudo_logsrvd, NULL, 1, "nothing is certain: never synced" },
+	{ "sqlite_wal", sqlite_wal, NULL, 1, "all" },
+	{ "sqlite_wal_64", sqlite_wal, NULL, 64, "all" },
+};
+
+#define WAYS	(sizeof(ways) / sizeof(ways[0]))
+
+static struct figures found[WAYS][ROUNDS_MAX];
+static bool ran[WAYS];
+
+/* What the agent takes by default (audit.io: auto): the first, if it runs here. */
+static const char *our_back(void)
+{
+	return ran[0] ? ways[0].back : "portable";
+}
+
+static size_t way_of(const char *name)
+{
+	char full[32];
+	size_t i;
+
+	if (!strncmp(name, "ours_", 5)) {
+		snprintf(full, sizeof(full), "%s_%s", our_back(), name + 5);
+		name = full;
+	}
+	for (i = 0; i < WAYS && (!ran[i] || strcmp(ways[i].name, name)); i++)
+		;
+	return i;
+}
+
+static int by_double(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double median(double v[ROUNDS_MAX])
+{
+	qsort(v, (size_t)rounds, sizeof(*v), by_double);
+	return v[rounds / 2];
+}
+
+/* Two digits behind the point are more than such figures have. */
+static json_t *rounded(double v)
+{
+	return json_real((double)(int64_t)(v * 100 + 0.5) / 100);
+}
+
+static json_t *way_json(size_t way)
+{
+	double per_s[ROUNDS_MAX], p50[ROUNDS_MAX], p99[ROUNDS_MAX], mid;
+
+	for (int r = 0; r < rounds; r++) {
+		per_s[r] = found[way][r].per_s;
+		p50[r] = found[way][r].p50_us;
+		p99[r] = found[way][r].p99_us;
+	}
+	mid = median(per_s);
+	return json_pack("{s:i, s:s, s:I, s:[I, I], s:o, s:o}", "at_once", ways[way].writers,
+			 "after_power_cut", ways[way].durable, "per_s", (json_int_t)mid,
+			 "per_s_range", (json_int_t)per_s[0], (json_int_t)per_s[rounds - 1],
+			 "p50_us", rounded(median(p50)), "p99_us", rounded(median(p99)));
+}
+
+static void ratio(json_t *to, const char *a, const char *b, bool p99)
+{
+	size_t i = way_of(a), j = way_of(b);
+	double v[ROUNDS_MAX];
+	char name[80];
+
+	if (i == WAYS || j == WAYS)
+		return;
+	for (int r = 0; r < rounds; r++)
+		v[r] = p99 ? found[i][r].p99_us / found[j][r].p99_us :
+			     found[i][r].per_s / found[j][r].per_s;
+	snprintf(name, sizeof(name), "%s_vs_%s%s", a, b, p99 ? "_p99" : "");
+	json_object_set_new(to, name, rounded(median(v)));
+}
+
+static json_t *ratios(void)
+{
+	json_t *j = json_object();
+
+	ratio(j, "ours_1", "sqlite_wal", false);
+	ratio(j, "ours_64", "sqlite_wal", false);
+	ratio(j, "ours_64", "sqlite_wal_64", false);
+	ratio(j, "ours_1", "auditd_sync", false);
+	ratio(j, "ours_64", "auditd_sync", false);
+	ratio(j, "ours_64", "auditd_default", false);
+	ratio(j, "ours_64", "sudo_logsrvd", false);
+	ratio(j, "uring_64", "portable_64", false);
+	ratio(j, "ours_1", "sqlite_wal", true);
+	ratio(j, "ours_64", "sqlite_wal_64", true);
+	return j;
+}
+
+static void report(void)
+{
+	json_t *all = json_object(), *j;
+
+	for (size_t i = 0; i < WAYS; i++)
+		if (ran[i])
+			json_object_set_new(all, ways[i].name, way_json(i));
+	j = json_pack("{s:i, s:o, s:i, s:s, s:o, s:o}", "record_bytes", RECORD, "seconds",
+		      rounded(seconds), "rounds", rounds, "ours", our_back(), "ways", all,
+		      "ratios", ratios());
+	json_dumpf(j, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
+	putchar('\n');
+	json_decref(j);
+}
+
+static bool arguments(int argc, char **argv)
+{
+	if (argc < 2 || argc > 4 || strlen(argv[1]) > 200 || strchr(argv[1], '\''))
+		return false;
+	strcpy(folder, argv[1]);
+	if (argc > 2)
+		seconds = atof(argv[2]);
+	if (argc > 3)
+		rounds = atoi(argv[3]);
+	return seconds > 0 && rounds >= 1 && rounds <= ROUNDS_MAX;
 }
 
 int main(int argc, char **argv)
 {
-	static const int writers[] = { 1, 8, 64 };
 	struct statfs fs;
 
-	if (argc < 2 || argc > 3 || strlen(argv[1]) > 200 || strchr(argv[1], '\'')) {
-		fputs("usage: audit_bench FOLDER [SECONDS]\n", stderr);
+	if (!arguments(argc, argv)) {
+		fputs("usage: audit_bench FOLDER [SECONDS [ROUNDS]]\n", stderr);
 		return 64;
 	}
-	strcpy(folder, argv[1]);
 	if (statfs(folder, &fs))
 		die(folder);
 	if (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC) {
 		fprintf(stderr, "%s: in memory: nothing is durable there\n", folder);
 		return 64;
 	}
-	if (argc == 3)
-		seconds = atof(argv[2]);
 	memset(record, 'x', RECORD);
 	lat = malloc(LATS * sizeof(*lat));
 	if (!lat)
 		die("memory");
-	for (int i = 0; i < 3; i++)
-		ours("portable", writers[i]);
-	for (int i = 0; i < 3; i++)
-		ours("uring", writers[i]);
-	auditd_way();
-	logsrvd_way();
-	sqlite_way(1);
-	sqlite_way(64);
-	puts("\n]");
+	for (int r = 0; r < rounds; r++)
+		for (size_t i = 0; i < WAYS; i++) {
+			lats = 0;
+			ran[i] = ways[i].run(&ways[i], &found[i][r]);
+		}
+	report();
 	free(lat);
 	return 0;
 }

@@ -4,7 +4,7 @@
 
 BENCH_SRC := $(wildcard tests/bench/*_bench.c)
 BENCH_BINS := $(BENCH_SRC:%.c=$(BUILD)/%)
-BENCH_LIBS := $(AGENT_LIBS) -lpthread
+BENCH_LIBS := $(AGENT_LIBS) -lcrypt -lpthread
 
 $(BUILD)/user/tests/bench/%.o: CPPFLAGS += $(AGENT_CPPFLAGS) -Iagent
 
@@ -17,7 +17,9 @@ $(BENCH_BINS): $(BUILD)/tests/bench/%_bench: $(BUILD)/user/tests/bench/%_bench.o
 
 bench:
 	@scripts/deps bench
-	@$(MAKE) --no-print-directory user $(BENCH_BINS)
+	@$(MAKE) --no-print-directory user $(BENCH_BINS) $(AGENT)/bench/http_stage
 	@scripts/bench
+
+CHECK_BINS += $(BENCH_BINS)
 
 .PHONY: bench
