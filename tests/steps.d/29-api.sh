@@ -3,7 +3,7 @@
 # The HTTP interface: its documents, and both processes from outside: with sanitizers here, and in
 # their sandbox in a guest.
 step_cmd api-docs scripts/gen-api-docs --check
-STEP_TIMEOUT=300 STEP_SHARED=1
+STEP_TIMEOUT=300
 step_tap http-live-asan tests/agent/http-live.sh asan
 step_tap http-live-uml scripts/vm --kernel uml --strict --timeout 280 -- tests/agent/http-live.sh sandbox
 STEP_TIMEOUT=1200
