@@ -28,7 +28,7 @@
 #define HOLDFAST_MAX_FOCI	8	/* declared foci in one frame */
 #define HOLDFAST_MAX_SENSORS	16
 #define HOLDFAST_MAX_LEASES	16	/* live leases of one array */
-#define HOLDFAST_MAX_TENANTS	64	/* tenants of one array that have leases or a quota */
+#define HOLDFAST_MAX_TENANTS	64	/* of one array at once: see struct holdfast_quota */
 #define HOLDFAST_MAX_BATCH	1024	/* frames in one submission */
 #define HOLDFAST_LABEL_LEN	32
 #define HOLDFAST_COMM_LEN	16
@@ -96,7 +96,7 @@ enum holdfast_limit {
 	HOLDFAST_LIM_HOLD		= 30,	/* ms that the last frame is held before silence */
 	HOLDFAST_LIM_KEEPER_DEADLINE	= 31,	/* ms between two beats */
 	HOLDFAST_LIM_SENSOR_STALE	= 32,	/* ms since the last good sample */
-	HOLDFAST_LIM_REJECT_BURST	= 33,	/* rejected frames within REJECT_WINDOW that trip */
+	HOLDFAST_LIM_REJECT_BURST	= 33,	/* rejected frames within REJECT_WINDOW */
 	HOLDFAST_LIM_REJECT_WINDOW	= 34,	/* ms, floor */
 	HOLDFAST_LIM_TRIP_DWELL		= 35,	/* ms, floor: trip to earliest reset */
 	HOLDFAST_LIM_SILENCE_BOUND	= 36,	/* us, worst case from command to silence */
@@ -225,7 +225,8 @@ struct holdfast_focus {
  * @scale_q16:	factor applied to all amplitudes, 65536 = none
  * @reserved:	0
  * @cookie:	of the frame
- * @reason:	for reject and attenuate: the limit or quota that bound
+ * @reason:	for reject and attenuate: the limit or quota that bound; with EKEYREVOKED
+ *		REJECT_BURST if a burst of refused frames ended the lease
  */
 struct holdfast_frame_result {
 	__u32 verdict;
@@ -348,7 +349,15 @@ struct holdfast_beat {
  * Silencing needs no right. -ENOSPC: too many leases or tenants.
  *
  * While a frame of one tenant is being emitted, frames of other tenants are
- * refused (EBUSY). 0 is a tenant like any other.
+ * refused (EBUSY).
+ *
+ * Frames that a limit refused count per tenant, over all its leases, past ones
+ * too. REJECT_BURST of them within REJECT_WINDOW end all its leases, as if revoked
+ * (EKEYREVOKED; LAST_VERDICT and results of SUBMIT name REJECT_BURST), and silence
+ * the array if one of them emits; nobody else notices. One event says so (type
+ * refused, detail burst). New leases may be made. Tenant 0 is nobody in
+ * particular: a burst of frames of its leases trips the array. Otherwise it is a
+ * tenant like any other.
  */
 struct holdfast_lease {
 	__u32 size;
@@ -432,7 +441,8 @@ struct holdfast_lease_list {
  * frames are always admitted.
  *
  * -ENOENT: @set is 0 and the tenant unknown; -ENOSPC: HOLDFAST_MAX_TENANTS have
- * leases or a quota. The usage of a tenant with neither may be forgotten.
+ * leases, a quota, or refused frames that still count. The usage of a tenant with
+ * none of these may be forgotten.
  */
 struct holdfast_quota {
 	__u32 size;

@@ -17,9 +17,13 @@
  *   Q0.16.
  * @HOLDFAST_EVENT_ENVELOPE: The site envelope or its fence changed.
  * @HOLDFAST_EVENT_KEEPER: Claimed, or gone.
- * @HOLDFAST_EVENT_LEASE: Created, revoked, expired or closed.
+ * @HOLDFAST_EVENT_LEASE: Created, revoked, expired or closed; or ended by a
+ *   burst of refused frames of its tenant (detail burst, reason says how many
+ *   where how many are too many).
  * @HOLDFAST_EVENT_REFUSED: Frames were refused; at most two such events a
- *   second, count says how many frames.
+ *   second, count says how many frames. With detail burst, count refused
+ *   frames of a tenant were a burst, which ended all its leases; there is one
+ *   such event for each burst.
  * @HOLDFAST_EVENT_SELF_TEST: count is the mask of the parts that failed, 0
  *   when it passed.
  * @HOLDFAST_EVENT_SILENCE_CONFIRMED: The hardware was read back and is silent.
@@ -64,6 +68,7 @@ enum holdfast_event_detail {
 	HOLDFAST_DETAIL_TIGHTENED,
 	HOLDFAST_DETAIL_FENCE,
 	HOLDFAST_DETAIL_SPENT,
+	HOLDFAST_DETAIL_BURST,
 };
 
 /**

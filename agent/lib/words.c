@@ -141,6 +141,7 @@ const char *holdfast_detail_name(uint32_t detail)
 		[HOLDFAST_DETAIL_TIGHTENED] = "tightened",
 		[HOLDFAST_DETAIL_FENCE] = "fence",
 		[HOLDFAST_DETAIL_SPENT] = "spent",
+		[HOLDFAST_DETAIL_BURST] = "burst",
 	};
 
 	return word(words, HF_COUNT(words), detail);

@@ -61,6 +61,7 @@ struct hf_account {
 	bool told;		/* that its quota is spent */
 	u32 leases;		/* live ones */
 	struct hf_quota quota;
+	struct hf_burst burst;	/* refused frames of all its leases, past ones too */
 };
 
 /* One event as kept in the ring; see uapi/holdfast.yaml for the meaning. */
@@ -71,8 +72,8 @@ enum hf_event_type {
 	HF_EVT_ENVELOPE	= 4,	/* site envelope or fence changed */
 	HF_EVT_SEAL	= 5,
 	HF_EVT_KEEPER	= 6,	/* claimed, gone */
-	HF_EVT_LEASE	= 7,	/* created, revoked, expired, closed */
-	HF_EVT_REFUSED	= 8,	/* frames refused; at most 2 a second, see count */
+	HF_EVT_LEASE	= 7,	/* created, revoked, expired, closed, burst */
+	HF_EVT_REFUSED	= 8,	/* frames refused; at most 2 a second, see count; burst */
 	HF_EVT_SELF_TEST = 9,
 	HF_EVT_SILENCE_CONFIRMED = 10,
 	HF_EVT_ADDED	= 11,	/* array registered */
@@ -85,7 +86,7 @@ enum hf_event_detail {
 	HF_DET_NONE = 0,
 	HF_DET_ARMED, HF_DET_SILENCED, HF_DET_RESTED, HF_DET_RESET, HF_DET_EMITTING,
 	HF_DET_CLAIMED, HF_DET_CLOSED, HF_DET_CREATED, HF_DET_REVOKED, HF_DET_EXPIRED,
-	HF_DET_SET, HF_DET_TIGHTENED, HF_DET_FENCE, HF_DET_SPENT,
+	HF_DET_SET, HF_DET_TIGHTENED, HF_DET_FENCE, HF_DET_SPENT, HF_DET_BURST,
 };
 
 struct hf_event_rec {
@@ -124,6 +125,7 @@ struct hf_lease {
 	u64 epoch;
 	u32 rights;
 	int ended;			/* 0, or the errno that calls get; lock */
+	struct hf_reason end_reason;	/* the limit that ended it, if one did; lock */
 	bool has_env;			/* adds limits or fence points of its own */
 	struct hf_envelope env;		/* the lease's own part; constant */
 	struct hf_ruleset *rs;		/* effective; written: admit_lock and lock */
@@ -188,7 +190,7 @@ struct hf_array {
 	struct hf_sensor_verdict sv;	/* last judgement */
 	u32 derate_q16;
 	u64 sensor_loop_ns;
-	struct hf_burst burst;
+	struct hf_burst burst;		/* refused frames of leases without a tenant */
 	u64 tick;
 	u64 tick_late_ns;		/* of the last tick */
 	u64 tick_late_max_ns;
@@ -275,6 +277,7 @@ struct hf_account *hf_account_get_locked(struct hf_array *a, u64 tenant);
 void hf_advance_locked(struct hf_array *a, u64 now);
 void hf_payer_locked(struct hf_array *a);
 void hf_quota_spent_locked(struct hf_lease *l, const struct hf_reason *r);
+void hf_refusal_counts_locked(struct hf_lease *l, const struct hf_reason *r, u64 now);
 
 /* --- sensing.c: the sensor thread, and what may sleep after a state change. */
 int hf_sensing_start(struct hf_array *a);
@@ -308,6 +311,7 @@ int hf_lease_revoke(struct hf_ctx *c, struct holdfast_lease_ref *ref);
 int hf_lease_list(struct hf_ctx *c, struct holdfast_lease_list *list);
 void hf_lease_end_locked(struct hf_lease *l, int err, enum hf_event_detail why);
 void hf_leases_end_all_locked(struct hf_array *a, int err, enum hf_event_detail why);
+void hf_leases_end_tenant_locked(struct hf_array *a, u64 tenant, const struct hf_reason *r);
 int hf_lease_usable(const struct hf_lease *l, u32 right);	/* lock */
 extern const struct file_operations hf_lease_fops;
 

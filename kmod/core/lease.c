@@ -36,7 +36,7 @@ static void hf_lease_event(struct hf_lease *l, enum hf_event_detail why)
 		.severity = HOLDFAST_SEV_INFO,
 		.lease = l->id,
 		.tenant = l->tenant,
-		.reason = hf_reason(HF_LIM_NONE, HF_NOWHERE, 0, 0),
+		.reason = l->end_reason,
 		.who = l->who,
 	};
 
@@ -83,6 +83,23 @@ void hf_leases_end_all_locked(struct hf_array *a, int err, enum hf_event_detail 
 		hf_lease_end_locked(l, err, why);
 }
 
+/* A burst of refused frames, @r: it ends all leases of the tenant, and nothing of anybody else. */
+void hf_leases_end_tenant_locked(struct hf_array *a, u64 tenant, const struct hf_reason *r)
+{
+	struct hf_lease *l;
+
+	lockdep_assert_held(&a->lock);
+	/* Silence before any bookkeeping. */
+	if (a->emitter && a->emitter->tenant == tenant)
+		hf_rest_locked(a, r);
+	list_for_each_entry(l, &a->leases, node) {
+		if (l->ended || l->tenant != tenant)
+			continue;
+		l->end_reason = *r;
+		hf_lease_end_locked(l, EKEYREVOKED, HF_DET_BURST);
+	}
+}
+
 /* The lease's own part of its envelope, from the caller. */
 static int hf_lease_envelope(struct hf_lease *l, const struct holdfast_lease *arg)
 {
@@ -125,6 +142,7 @@ static struct hf_lease *hf_lease_new(struct hf_array *a, const struct holdfast_l
 	l->array = a;
 	l->rights = arg->rights;
 	l->tenant = arg->tenant;
+	l->end_reason = hf_reason(HF_LIM_NONE, HF_NOWHERE, 0, 0);
 	strscpy(l->label, arg->label, sizeof(l->label));
 	l->last.reason = (struct holdfast_reason){ HOLDFAST_LIM_NONE, HOLDFAST_NOWHERE, 0, 0 };
 	memcpy(l->corr, arg->corr, sizeof(l->corr));

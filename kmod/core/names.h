@@ -89,7 +89,8 @@
 	X(HOLDFAST_DETAIL_SET,		"set") \
 	X(HOLDFAST_DETAIL_TIGHTENED,	"tightened") \
 	X(HOLDFAST_DETAIL_FENCE,	"fence") \
-	E(HOLDFAST_DETAIL_SPENT,	"spent")
+	X(HOLDFAST_DETAIL_SPENT,	"spent") \
+	E(HOLDFAST_DETAIL_BURST,	"burst")
 
 /* Each gives "unknown" for a value that has no word, never NULL. */
 const char *hf_word_state(u32 v);

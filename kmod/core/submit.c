@@ -168,9 +168,7 @@ static void hf_refused(struct hf_lease *l, const struct hf_result *r, u64 now)
 	/* A rest is the governor's own doing: a stream that runs into one is no attack. */
 	if (r->reason.limit == HF_LIM_EMIT_REST || r->reason.limit == HF_LIM_EMIT_DUTY)
 		return;
-	if (hf_burst_add(&a->burst, &l->rs->rules.env, now))
-		hf_trip_locked(a, HOLDFAST_CAUSE_REJECT_BURST, HOLDFAST_SEV_CRITICAL, &r->reason,
-			       now, l);
+	hf_refusal_counts_locked(l, &r->reason, now);
 }
 
 /* The output is @wire_next from now: the books say so before the write that makes it true. */
@@ -457,6 +455,11 @@ again:
 		}
 		mutex_unlock(&a->admit_lock);
 		up_read(&a->ops_sem);
+	}
+	if (ret == -EKEYREVOKED) {
+		raw_spin_lock_irqsave(&a->lock, flags);
+		r.reason = l->end_reason;
+		raw_spin_unlock_irqrestore(&a->lock, flags);
 	}
 	hf_result_of(res, &r, ret, l->buf->head.cookie);
 	l->last = *res;

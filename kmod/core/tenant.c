@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tenants: whose a lease is, what he may still use and has used, and who may
- * know of whom. An account outlives leases, keepers and trips: only the end of
- * the array, or the keeper's word, clears it. What is spent is decided in
- * rules/quota.c; nothing here touches an output.
+ * Tenants: whose a lease is, what he may still use and has used, how often his
+ * frames were refused, and who may know of whom. An account outlives leases,
+ * keepers and trips: only the end of the array, or the keeper's word, clears it.
+ * What is spent is decided in rules/quota.c, what is a burst in rules/supervise.c.
  */
 #include <linux/capability.h>
 #include <linux/ktime.h>
@@ -21,10 +21,11 @@ static_assert((int)HF_QUOTA_KINDS == HOLDFAST_QUOTA_COUNT);
 static_assert(HF_QUOTA_NONE == HOLDFAST_QUOTA_NONE);
 static_assert(HOLDFAST_QUOTA_COUNT <= HOLDFAST_QUOTA_ROOM);
 
-/* Was it never used, or does it bind nobody and is used by nobody? */
-static bool hf_account_free(const struct hf_account *t)
+/* Was it never used, or does it bind nobody, count for nobody and is used by nobody? */
+static bool hf_account_free(const struct hf_account *t, u64 now)
 {
-	return !t->known || (!t->leases && !hf_quota_binds(&t->quota));
+	return !t->known || (!t->leases && !hf_quota_binds(&t->quota) &&
+			     !hf_burst_counts(&t->burst, now));
 }
 
 static struct hf_account *hf_account_find_locked(struct hf_array *a, u64 tenant)
@@ -43,6 +44,7 @@ static struct hf_account *hf_account_find_locked(struct hf_array *a, u64 tenant)
 struct hf_account *hf_account_get_locked(struct hf_array *a, u64 tenant)
 {
 	struct hf_account *t = hf_account_find_locked(a, tenant), *room = NULL;
+	u64 now = ktime_get_ns();
 	u32 i;
 
 	lockdep_assert_held(&a->admit_lock);
@@ -50,7 +52,7 @@ struct hf_account *hf_account_get_locked(struct hf_array *a, u64 tenant)
 		return t;
 	/* Rather one that was never used than one whose usage would be forgotten. */
 	for (i = 0; i < ARRAY_SIZE(a->accounts); i++) {
-		if (hf_account_free(&a->accounts[i]) && (!room || room->known))
+		if (hf_account_free(&a->accounts[i], now) && (!room || room->known))
 			room = &a->accounts[i];
 	}
 	if (!room)
@@ -110,6 +112,50 @@ void hf_quota_spent_locked(struct hf_lease *l, const struct hf_reason *r)
 		.reason = *r,
 		.who = l->who,
 	});
+}
+
+/* A burst is the tenant's own: it takes his leases, and nobody else notices. */
+static void hf_tenant_burst_locked(struct hf_lease *l, u32 count)
+{
+	struct hf_event_rec ev = {
+		.type = HF_EVT_REFUSED,
+		.detail = HF_DET_BURST,
+		.severity = HOLDFAST_SEV_WARNING,
+		.lease = l->id,
+		.tenant = l->tenant,
+		.count = count,
+		.reason = hf_reason(HF_LIM_REJECT_BURST, HF_NOWHERE, count,
+				    l->rs->rules.env.limit[HF_LIM_REJECT_BURST]),
+		.who = l->who,
+	};
+
+	hf_leases_end_tenant_locked(l->array, l->tenant, &ev.reason);
+	hf_event_push(l->array, &ev);
+}
+
+/**
+ * hf_refusal_counts_locked() - a frame was refused by a limit: is that a burst?
+ * @l:	the lease; its array's admit_lock and lock held
+ * @r:	why the frame was refused
+ * @now: when
+ *
+ * Refusals of all leases of a tenant count together, in its account, which no
+ * closing and reopening of leases makes fresh. Whoever has no tenant or, should
+ * that ever be, no account of its own, counts for the array: that trips.
+ */
+void hf_refusal_counts_locked(struct hf_lease *l, const struct hf_reason *r, u64 now)
+{
+	bool own = l->tenant && l->account->tenant == l->tenant;
+	struct hf_array *a = l->array;
+	u32 count;
+
+	lockdep_assert_held(&a->admit_lock);
+	lockdep_assert_held(&a->lock);
+	count = hf_burst_add(own ? &l->account->burst : &a->burst, &l->rs->rules.env, now);
+	if (count && own)
+		hf_tenant_burst_locked(l, count);
+	else if (count)
+		hf_trip_locked(a, HOLDFAST_CAUSE_REJECT_BURST, HOLDFAST_SEV_CRITICAL, r, now, l);
 }
 
 static void hf_quota_change_locked(struct hf_array *a, struct hf_account *t,

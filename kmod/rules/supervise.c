@@ -230,10 +230,11 @@ bool hf_blocked(const struct hf_envelope *env, const struct hf_model *m,
  * length, so their sum misses no burst; together they are twice as long, so
  * what is spread further never adds up.
  */
-bool hf_burst_add(struct hf_burst *b, const struct hf_envelope *env, u64 now_ns)
+u32 hf_burst_add(struct hf_burst *b, const struct hf_envelope *env, u64 now_ns)
 {
 	u64 window = hf_limit_ns(env, HF_LIM_REJECT_WINDOW);
 	u64 age = hf_since(now_ns, b->start_ns);
+	u32 n;
 
 	if (age >= 2 * window) {
 		b->prev = 0;
@@ -245,11 +246,20 @@ bool hf_burst_add(struct hf_burst *b, const struct hf_envelope *env, u64 now_ns)
 		b->start_ns += window;
 	}
 	b->count++;
-	if ((u64)b->count + b->prev < (u64)env->limit[HF_LIM_REJECT_BURST])
-		return false;
+	/* Envelopes of one counter may differ in their windows: the longest holds. */
+	if (b->until_ns < b->start_ns + 2 * window)
+		b->until_ns = b->start_ns + 2 * window;
+	n = b->count + b->prev;
+	if (n < (u64)env->limit[HF_LIM_REJECT_BURST])
+		return 0;
 	b->count = 0;
 	b->prev = 0;
-	return true;
+	return n;
+}
+
+bool hf_burst_counts(const struct hf_burst *b, u64 now_ns)
+{
+	return (b->count || b->prev) && now_ns < b->until_ns;
 }
 
 /* @measured as a share of @bound, Q16; what is below zero is far away. */

@@ -67,14 +67,18 @@ struct hf_burst {
 	u64 start_ns;	/* of the present window */
 	u32 count;	/* in it */
 	u32 prev;	/* in the one before */
+	u64 until_ns;	/* from then on neither counts */
 };
 
 /*
- * One more rejected frame. True: that is a burst, trip; counting starts anew.
- * REJECT_BURST frames within any REJECT_WINDOW always are one; fewer, or as
- * many spread over more than twice the window, never.
+ * One more rejected frame. 0, or if that is a burst how many frames it has;
+ * counting then starts anew. REJECT_BURST frames within any REJECT_WINDOW
+ * always are one; fewer, or as many spread over more than twice the window, never.
  */
-bool hf_burst_add(struct hf_burst *b, const struct hf_envelope *env, u64 now_ns);
+u32 hf_burst_add(struct hf_burst *b, const struct hf_envelope *env, u64 now_ns);
+
+/* Does anything in it still count? False: it may be forgotten. */
+bool hf_burst_counts(const struct hf_burst *b, u64 now_ns);
 
 /*
  * The limit with the least room left relative to its bound, of those that

@@ -462,6 +462,36 @@ Test(supervise, burst_boundaries)
 	cr_assert(hf_burst_add(&b, &env, T - SEC));
 }
 
+Test(supervise, burst_says_how_many_and_how_long_it_counts)
+{
+	struct hf_burst b = { 0 };
+	u32 i;
+
+	setup();
+	env.limit[HF_LIM_REJECT_BURST] = 3;
+	env.limit[HF_LIM_REJECT_WINDOW] = 1000;
+	cr_assert_not(hf_burst_counts(&b, T), "nothing was refused");
+	for (i = 0; i < 2; i++)
+		cr_assert_eq(hf_burst_add(&b, &env, T), 0);
+	cr_assert(hf_burst_counts(&b, T));
+	cr_assert(hf_burst_counts(&b, T + 2 * SEC - 1));
+	cr_assert_not(hf_burst_counts(&b, T + 2 * SEC), "as in hf_burst_add()");
+	cr_assert_eq(hf_burst_add(&b, &env, T), 3);
+	cr_assert_not(hf_burst_counts(&b, T), "a burst starts anew");
+
+	/* By an envelope with a longer window, then by one with a shorter: the longer holds. */
+	memset(&b, 0, sizeof(b));
+	env.limit[HF_LIM_REJECT_WINDOW] = 5000;
+	hf_burst_add(&b, &env, T);
+	env.limit[HF_LIM_REJECT_WINDOW] = 1000;
+	hf_burst_add(&b, &env, T);
+	cr_assert(hf_burst_counts(&b, T + 10 * SEC - 1));
+	cr_assert_not(hf_burst_counts(&b, T + 10 * SEC));
+	/* What is two of a window old does not come back with a new one. */
+	cr_assert_eq(hf_burst_add(&b, &env, T + 3 * SEC), 0);
+	cr_assert_eq(b.prev, 0);
+}
+
 static struct hf_reason nearest(const struct hf_envelope *site, const struct hf_sensors *st,
 				const u32 *mpa)
 {
