@@ -37,16 +37,16 @@ class Ledger:
                 elif self.changes and self.changes[-1][1]:
                     self.changes.append((t, False))
 
-    def on_during(self, begin_ns, end_ns):
-        """Nanoseconds of emission between two times."""
-        total, since = 0, None
+    def spans(self, end_ns):
+        """Emission as (begin, end), up to @end_ns."""
+        out, since = [], None
         for t, on in self.changes + [(end_ns, False)]:
-            if on and since is None:
+            if on:
                 since = t
-            elif not on and since is not None:
-                total += max(0, min(t, end_ns) - max(since, begin_ns))
+            elif since is not None:
+                out.append((since, t))
                 since = None
-        return total
+        return out
 
     @property
     def emitting(self):

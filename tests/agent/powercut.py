@@ -5,6 +5,9 @@ what was not flushed (volatile_disk.py). After each cut the next boot looks: the
 (or have a torn tail, which the start cuts off), and nothing may be missing that was acknowledged to
 this host before the cut. A kernel with block devices is needed: 6.12 under QEMU.
 
+No array emits meanwhile: a simulated one loses its power together with the guest and nobody is left to
+look, and what silences a real one then is not the agent but its own dead-man (docs/safety.md).
+
   powercut.py CUTS SEED      (prints TAP)"""
 import glob
 import os

@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034
 # The whole agent in a booted kernel with a simulated array: who may what, what survives a kill, what
 # still works when something does not; and the client against an agent that is played.
-# The long version of the kills: HOLDFAST_KILLS=1000 tests/run -k agent-kills (about an hour).
+# The long version of the kills: HOLDFAST_KILLS=1000 tests/run -k agent-kills (on an idle machine).
 
 agent_live() { scripts/vm --kernel uml --timeout "$STEP_GUEST" -- "$@"; }
 agent_matrix() { STEP_GUEST=600 agent_live tests/agent/matrix.sh; }
