@@ -133,8 +133,8 @@ static bool takes_part(const struct hf_array *a, const struct hf_tenant *t,
 }
 
 /*
- * Without a share nothing is raised, not even to what was used: that is told rounded up, so each new
- * lease would get one more frame out of the difference.
+ * Without a share nothing is raised, not even to what was used: that is told rounded up, so each
+ * new lease would get one more frame out of the difference.
  */
 static uint64_t target(const struct tenant_usage *u, const struct hf_tenant *t,
 		       const struct hf_array *a, size_t kind, uint64_t sharers, bool part)
