@@ -182,7 +182,7 @@ static void call_checkpoint(struct audit *a, struct asker *k, const json_t *args
 static void call_report(struct audit *a, struct asker *k, const json_t *args, json_t *actor)
 {
 	(void)actor;
-	aud_job_report(a->jobs, (uint32_t)number(args, "hours", 24), asker_answer, k);
+	aud_job_report(a->jobs, args, asker_answer, k);
 }
 
 static json_t *stats(struct audit *a)

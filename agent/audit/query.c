@@ -53,7 +53,6 @@ struct aud_job {
 	struct aud_note note;
 	/* report */
 	struct aud_report *report;
-	uint32_t hours;
 	/* scrub */
 	uint8_t hash[AUD_HASH], prev[AUD_HASH];
 	bool linked;
@@ -519,7 +518,6 @@ static void report_done(struct aud_job *job)
 {
 	json_t *r = aud_report_json(job->report);
 
-	json_object_set_new(r, "hours", json_integer(job->hours));
 	json_object_set_new(r, "since_ns", json_integer((json_int_t)job->filter.since_ns));
 	answer(job, 200, json_pack("{s:o}", "report", r));
 }
@@ -534,11 +532,16 @@ static const struct job_ops report_ops = {
 	.wants_json = true,
 };
 
-void aud_job_report(struct aud_jobs *j, uint32_t hours, aud_answer_fn fn, void *arg)
+void aud_job_report(struct aud_jobs *j, const json_t *args, aud_answer_fn fn, void *arg)
 {
-	struct aud_job *job = new_job(j, &report_ops, fn, arg);
-	uint64_t now = hf_real_ns(j->clock), span = (uint64_t)hours * 3600 * HF_S;
+	uint64_t now = hf_real_ns(j->clock), span = number(args, "hours", 24) * 3600 * HF_S;
+	struct aud_job *job;
 
+	if (json_object_get(args, "hours") && json_object_get(args, "since_ns")) {
+		fn(arg, 400, hf_error_json("invalid", "hours and since_ns: one of them"));
+		return;
+	}
+	job = new_job(j, &report_ops, fn, arg);
 	if (!job)
 		return;
 	if (aud_report_new(&job->report)) {
@@ -546,9 +549,10 @@ void aud_job_report(struct aud_jobs *j, uint32_t hours, aud_answer_fn fn, void *
 		fn(arg, 503, hf_error_json("no_memory", "out of memory"));
 		return;
 	}
-	job->hours = hours;
-	job->filter = (struct filter){ .since_ns = now > span ? now - span : 0,
-				       .until_ns = UINT64_MAX };
+	job->filter = (struct filter){
+		.since_ns = number(args, "since_ns", now > span ? now - span : 0),
+		.until_ns = UINT64_MAX,	/* what a clock set back has left in the future, too */
+	};
 	job->from_seq = seq_since(j, job->filter.since_ns);
 }
 

@@ -36,7 +36,7 @@ uint64_t aud_jobs_scrubbed(const struct aud_jobs *j);
 void aud_job_read(struct aud_jobs *j, const json_t *args, aud_answer_fn fn, void *arg);
 void aud_job_show(struct aud_jobs *j, uint64_t seq, aud_answer_fn fn, void *arg);
 void aud_job_checkpoint(struct aud_jobs *j, uint64_t seq, aud_answer_fn fn, void *arg);
-void aud_job_report(struct aud_jobs *j, uint32_t hours, aud_answer_fn fn, void *arg);
+void aud_job_report(struct aud_jobs *j, const json_t *args, aud_answer_fn fn, void *arg);
 
 /* report.c */
 struct aud_report;

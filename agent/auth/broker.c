@@ -254,7 +254,8 @@ int hf_broker_whois(struct hf_auth *a, const json_t *body, json_t **out)
 	return 200;
 }
 
-void hf_broker_report(struct hf_auth *a, enum hf_proc from, const json_t *body)
+void hf_broker_report(struct hf_auth *a, enum hf_proc from, const struct hf_corr *corr,
+		      const json_t *body)
 {
 	struct hf_actor actor = { .role = HF_ROLE_PUBLIC, .uid = UINT32_MAX };
 	const char *what = json_string_value(json_object_get(body, "what"));
@@ -265,7 +266,7 @@ void hf_broker_report(struct hf_auth *a, enum hf_proc from, const json_t *body)
 	snprintf(actor.name, sizeof(actor.name), "public");
 	snprintf(actor.source, sizeof(actor.source), "%s", source);
 	snprintf(action, sizeof(action), "http.%s", what);
-	hf_record_denial(a, NULL, &actor, action, "",
+	hf_record_denial(a, corr, &actor, action, "",
 			 json_pack("{s:O, s:O}", "count", json_object_get(body, "count"),
 				   "detail", json_object_get(body, "detail")));
 }

@@ -23,6 +23,7 @@ void hf_broker_call(struct hf_auth *a, enum hf_proc from, unsigned int gen, uint
 /* WHOIS: { name, role, tenant }, or an error object and its status. */
 int hf_broker_whois(struct hf_auth *a, const json_t *body, json_t **out);
 /* REPORT of front or local about abuse: into the audit log, up to a rate. */
-void hf_broker_report(struct hf_auth *a, enum hf_proc from, const json_t *body);
+void hf_broker_report(struct hf_auth *a, enum hf_proc from, const struct hf_corr *corr,
+		      const json_t *body);
 
 #endif /* HF_BROKER_H */

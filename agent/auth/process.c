@@ -262,7 +262,7 @@ static void on_message(struct hf_service *s, struct hf_link *from, struct hf_ipc
 		hf_link_reply(from, m->id, &m->corr, status, out);
 		break;
 	case HF_MSG_REPORT:
-		hf_broker_report(&p->a, m->from, m->body);
+		hf_broker_report(&p->a, m->from, &m->corr, m->body);
 		break;
 	case HF_MSG_DURABLE:
 		on_durable(p, m->body);

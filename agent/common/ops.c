@@ -137,7 +137,9 @@ static const struct hf_field a_audit_proof[] = {
 	{ "seq", HF_F_INT, HF_IN_QUERY, 0, 1, INT64_MAX, .help = "record to prove the inclusion of" }, END
 };
 static const struct hf_field a_report[] = {
-	{ "hours", HF_F_INT, HF_IN_QUERY, 0, 1, 8760, .help = "how far back" }, END
+	{ "hours", HF_F_INT, HF_IN_QUERY, 0, 1, 8760,
+	  .help = "how far back (default 24); not together with since_ns" },
+	F_SINCE, END
 };
 static const struct hf_field a_comment[] = { F_COMMENT, END };
 

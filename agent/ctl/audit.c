@@ -9,7 +9,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -32,7 +31,7 @@ const struct ctl_option export_options[] = {
 };
 
 const struct ctl_option report_options[] = {
-	{ "since", 257, "TIME", "how far back (default 24h)" },
+	{ "since", 257, "TIME", "30m ago, or UTC: 2026-11-22T18:00:00Z (default 24h)" },
 	{ NULL, 0, NULL, NULL },
 };
 
@@ -110,8 +109,9 @@ static int export_one(struct ctl *c, FILE *out, json_t *record)
 
 	if (ret)
 		return ret;
-	line = json_pack("{s:O, s:O, s:O}", "record", record, "checkpoint",
-			 json_object_get(proof, "checkpoint"), "proof", json_object_get(proof, "proof"));
+	line = json_pack("{s:O, s:O, s:O, s:O}", "record", record, "checkpoint",
+			 json_object_get(proof, "checkpoint"), "index",
+			 json_object_get(proof, "index"), "proof", json_object_get(proof, "proof"));
 	json_decref(proof);
 	if (!line)
 		return ctl_fail_agent(c, "a checkpoint without its proof");
@@ -210,11 +210,51 @@ int cmd_audit_verify(struct ctl *c, int argc, char **argv)
 	return ctl_fail(-errno, "%s", path);
 }
 
+/* Each table with the columns that its rows have. */
+static void report_print(const json_t *report)
+{
+	const char *name, *key;
+	json_t *table, *value;
+
+	json_object_foreach((json_t *)report, name, table) {
+		const json_t *rows = json_object_get(table, "rows");
+		json_int_t others = json_integer_value(json_object_get(table, "others"));
+		char columns[128] = "";
+		size_t n = 0;
+
+		if (!json_is_array(rows))
+			continue;
+		printf("%s%s\n", name, json_array_size(rows) ? "" : ": none");
+		json_object_foreach(json_array_get(rows, 0), key, value)
+			if (n < sizeof(columns))
+				n += (size_t)snprintf(columns + n, sizeof(columns) - n, " %s", key);
+		ctl_table(rows, columns, n > 0);
+		if (others)
+			printf("and %" JSON_INTEGER_FORMAT " more\n", others);
+	}
+}
+
+static int report_show(struct ctl *c, json_t *result)
+{
+	const json_t *report = json_object_get(result, "report");
+	char when[48];
+
+	if (c->json)
+		return ctl_json_print(result, true);
+	printf("%" JSON_INTEGER_FORMAT " records since %s\n",
+	       json_integer_value(json_object_get(report, "records")),
+	       ctl_time((uint64_t)json_integer_value(json_object_get(report, "since_ns")), when,
+			sizeof(when)));
+	report_print(report);
+	json_decref(result);
+	return CTL_OK;
+}
+
 int cmd_report(struct ctl *c, int argc, char **argv)
 {
 	const char *since = "24h";
 	json_t *result = NULL;
-	int64_t when, now_s = (int64_t)time(NULL);
+	int64_t when;
 	int key, ret;
 
 	while ((key = ctl_option_next(c, argc, argv)) != -1) {
@@ -227,7 +267,6 @@ int cmd_report(struct ctl *c, int argc, char **argv)
 	if (ctl_parse_when(since, "--since", &when))
 		return CTL_USAGE;
 	ret = ctl_call(c, "security.report",
-		       json_pack("{s:I}", "hours", (json_int_t)((now_s - when / 1000000000 + 3599) / 3600)),
-		       &result);
-	return ret ? ret : ctl_show(c, NULL, result);
+		       json_pack("{s:I}", "since_ns", (json_int_t)when), &result);
+	return ret ? ret : report_show(c, result);
 }

@@ -171,12 +171,12 @@ static bool duration_s(const char *text, int64_t *s)
 int ctl_parse_when(const char *text, const char *what, int64_t *real_ns)
 {
 	struct tm tm = { 0 };
-	int64_t s;
+	int64_t s, now_s = (int64_t)time(NULL);
 	const char *end;
 
-	if (duration_s(text, &s)) {
-		*real_ns = ((int64_t)time(NULL) - s) * 1000000000;
-		return *real_ns < 0 ? -1 : 0;
+	if (duration_s(text, &s) && s <= now_s) {
+		*real_ns = (now_s - s) * 1000000000;
+		return 0;
 	}
 	end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
 	if (!end)

@@ -16,9 +16,6 @@
 #include "log.h"
 #include "parent_ops.h"
 
-#define CHANGES_SHOWN 64
-#define CHANGES_BYTES (24 * 1024) /* of an answer or a record */
-
 typedef void (*op_fn)(struct hf_parent *p, struct hf_link *from, struct hf_ipc_msg *m,
 		      const struct hf_actor *actor, const json_t *args);
 
@@ -89,24 +86,6 @@ static struct hf_config *config_of(struct hf_parent *p, struct hf_link *from,
 	return c;
 }
 
-/* As many as an answer has room for; { changes, more }. */
-static json_t *changes_cut(json_t *changes)
-{
-	json_t *shown = json_array();
-	size_t bytes = 0, i;
-	json_t *change;
-
-	json_array_foreach(changes, i, change)
-	{
-		bytes += json_dumpb(change, NULL, 0, JSON_COMPACT);
-		if (i == CHANGES_SHOWN || bytes > CHANGES_BYTES)
-			break;
-		json_array_append(shown, change);
-	}
-	return json_pack("{s:o, s:I}", "changes", shown, "more",
-			 (json_int_t)(json_array_size(changes) - json_array_size(shown)));
-}
-
 static void op_get(struct hf_parent *p, struct hf_link *from, struct hf_ipc_msg *m,
 		   const struct hf_actor *actor, const json_t *args)
 {
@@ -172,7 +151,7 @@ static void op_diff(struct hf_parent *p, struct hf_link *from, struct hf_ipc_msg
 		return;
 	changes = hf_config_diff(hf_parent_config(p), c);
 	hf_config_free(c);
-	hf_link_reply(from, m->id, &m->corr, 200, changes_cut(changes));
+	hf_link_reply(from, m->id, &m->corr, 200, hf_changes_cut(changes));
 	json_decref(changes);
 }
 
@@ -206,7 +185,7 @@ struct apply {
 	size_t len, before_len;
 	uint32_t version;
 	bool fresh; /* @version was added for this */
-	json_t *changes; /* as changes_cut() */
+	json_t *changes; /* as hf_changes_cut() */
 	struct hf_err e;
 };
 
@@ -255,6 +234,13 @@ static void on_reverted(void *arg, int ret, const char *why)
 	apply_free(a);
 }
 
+static int reload(struct apply *a, const char *text, size_t len, hf_reload_fn done)
+{
+	const struct hf_reload_call call = { a->call.corr, a->call.actor, done, a };
+
+	return hf_parent_reload(a->call.parent, &call, text, len, NULL);
+}
+
 static void on_applied(void *arg, int ret, const char *why)
 {
 	struct apply *a = arg;
@@ -270,7 +256,7 @@ static void on_applied(void *arg, int ret, const char *why)
 	ret = file_write(p, a->text, a->len, &a->e);
 	if (ret) {
 		version_drop(a);
-		if (hf_parent_reload(p, a->before, a->before_len, NULL, on_reverted, a))
+		if (reload(a, a->before, a->before_len, on_reverted))
 			on_reverted(a, -EBUSY, "not possible now");
 		return;
 	}
@@ -360,12 +346,12 @@ static void apply(struct hf_parent *p, struct hf_link *from, struct hf_ipc_msg *
 	hf_call_keep(&a->call, p, from, m, actor);
 	a->text = text;
 	a->len = len;
-	a->changes = changes_cut(changes);
+	a->changes = hf_changes_cut(changes);
 	json_decref(changes);
 	ret = apply_keep(a, comment);
 	if (!ret) {
 		d->applying = true;
-		ret = hf_parent_reload(p, text, len, NULL, on_applied, a);
+		ret = reload(a, text, len, on_applied);
 		if (!ret)
 			return;
 		hf_fail(&a->e, ret, "not possible now: %s", strerror(-ret));
@@ -466,22 +452,25 @@ static void restored_say(struct hf_parent *p, int dirfd)
 }
 
 /* At the start, and after SIGHUP: what stands in the file is a version, too. */
-void hf_parent_committed(struct hf_parent *p, const struct hf_config *c, const char *text,
-			 size_t len)
+uint32_t hf_parent_committed(struct hf_parent *p, const struct hf_config *c, const char *text,
+			     size_t len)
 {
 	struct hf_err e = { "" };
-	uint32_t version;
+	uint32_t version = 0;
 	int dirfd;
 
 	(void)c;
 	if (hf_parent_ops_data()->applying)
-		return;
+		return 0;
 	dirfd = hf_state_open(p, "config", &e);
 	if (dirfd < 0 || hf_versions_add(dirfd, text, len, "holdfastd", "read from the file",
-					 hf_real_ns(hf_parent_clock(p)), &version, &e))
+					 hf_real_ns(hf_parent_clock(p)), &version, &e)) {
 		hf_log_app(HF_LOG_ERROR, "config.version", NULL, "not kept: %s", e.text);
+		version = 0;
+	}
 	if (dirfd < 0)
-		return;
+		return 0;
 	restored_say(p, dirfd);
 	close(dirfd);
+	return version;
 }

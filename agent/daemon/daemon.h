@@ -60,8 +60,8 @@ struct hf_reload {
 	unsigned int prepared;	/* set of processes */
 	bool committing;
 	char why[HF_ERR_LEN];	/* "" : nobody has refused */
-	hf_reload_fn done;
-	void *arg;
+	json_t *changes;	/* against the one that was in force; as hf_changes_cut() */
+	struct hf_reload_call call;
 };
 
 #define HF_RECORDS	64	/* that wait for audit */
@@ -110,11 +110,11 @@ struct hf_parent {
 /* parent.c: @config: taken over; @text: what it was read from, to be kept as a version. */
 int hf_parent_new(struct hf_parent **out, const struct hf_parent_env *env,
 		  struct hf_config *config, const char *text, size_t len);
-void hf_parent_committed_now(struct hf_parent *p, const char *text, size_t len);
+uint32_t hf_parent_committed_now(struct hf_parent *p, const char *text, size_t len);
 void hf_parent_free(struct hf_parent *p);
 void hf_parent_start(struct hf_parent *p);
 void hf_parent_stop(struct hf_parent *p);	/* in order; then the loop ends with 0 */
-void hf_parent_hup(struct hf_parent *p);
+void hf_parent_hup(struct hf_parent *p, const struct hf_actor *by);
 void hf_parent_message(struct hf_child *c, struct hf_ipc_msg *m);
 
 /* records.c */

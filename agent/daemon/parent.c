@@ -59,8 +59,8 @@ static int children_init(struct hf_parent *p)
 	return 0;
 }
 
-/* @config is in force. */
-void hf_parent_committed_now(struct hf_parent *p, const char *text, size_t len)
+/* @config is in force. Return: its version, 0: none. */
+uint32_t hf_parent_committed_now(struct hf_parent *p, const char *text, size_t len)
 {
 	json_t *part = hf_config_part(p->config, HF_PROC_PARENT);
 	int level = part ? hf_log_level_parse(hf_config_text(part, "log.level")) : -ENOMEM;
@@ -68,8 +68,7 @@ void hf_parent_committed_now(struct hf_parent *p, const char *text, size_t len)
 	json_decref(part);
 	if (level > 0)
 		hf_log_level((enum hf_log_level)level);
-	if (p->env.ops->committed)
-		p->env.ops->committed(p, p->config, text, len);
+	return p->env.ops->committed ? p->env.ops->committed(p, p->config, text, len) : 0;
 }
 
 int hf_parent_new(struct hf_parent **out, const struct hf_parent_env *env,
@@ -147,37 +146,52 @@ void hf_parent_stop(struct hf_parent *p)
 	hf_stop_begin(p);
 }
 
-static void log_errors(const struct hf_parent *p, const struct hf_config_errors *errors)
+static void log_errors(const struct hf_parent *p, const struct hf_corr *corr,
+		       const struct hf_config_errors *errors)
 {
 	char text[HF_ERR_LEN * 2];
 
 	for (unsigned int i = 0; i < errors->count; i++)
-		hf_log_app(HF_LOG_ERROR, "config.error", NULL, "%s",
+		hf_log_app(HF_LOG_ERROR, "config.error", corr, "%s",
 			   hf_config_error_text(&errors->e[i], p->env.config_file, text,
 						sizeof(text)));
 	if (errors->more)
-		hf_log_app(HF_LOG_ERROR, "config.error", NULL, "and %u more", errors->more);
+		hf_log_app(HF_LOG_ERROR, "config.error", corr, "and %u more", errors->more);
 }
 
-void hf_parent_hup(struct hf_parent *p)
+/* @e: why, or "" and then @errors or @ret say. */
+static void hup_refused(struct hf_parent *p, const struct hf_reload_call *call, int ret,
+			const struct hf_config_errors *errors, const struct hf_err *e)
 {
+	char first[HF_ERR_LEN * 2] = "";
+	const char *why = e->text[0] ? e->text : strerror(-ret);
+
+	if (errors->count)
+		why = hf_config_error_text(&errors->e[0], p->env.config_file, first, sizeof(first));
+	log_errors(p, &call->corr, errors);
+	hf_log_app(HF_LOG_ERROR, "config.reload", &call->corr, "%s: nothing is changed: %s",
+		   call->actor.name, why);
+	hf_parent_append(p, &call->corr, &call->actor, "config.reload", p->env.config_file, "event",
+			 "refused", 0, json_pack("{s:s}", "why", why), NULL, NULL);
+}
+
+void hf_parent_hup(struct hf_parent *p, const struct hf_actor *by)
+{
+	struct hf_reload_call call = { .actor = *by };
 	struct hf_config_errors errors = { 0 };
 	struct hf_err e = { "" };
 	char *text = NULL;
 	size_t len;
-	int ret = hf_file_read(AT_FDCWD, p->env.config_file, HF_CONFIG_BYTES_MAX, &text, &len, &e);
+	int ret;
 
-	if (ret)
-		hf_log_app(HF_LOG_ERROR, "config.error", NULL, "%s", e.text);
-	else
-		ret = hf_parent_reload(p, text, len, &errors, NULL, NULL);
+	hf_corr_new(p->env.random, &call.corr);	/* without one it is recorded all the same */
+	ret = hf_file_read(AT_FDCWD, p->env.config_file, HF_CONFIG_BYTES_MAX, &text, &len, &e);
+	if (!ret)
+		ret = hf_parent_reload(p, &call, text, len, &errors);
 	free(text);
 	if (!ret)
 		return;
-	log_errors(p, &errors);
-	hf_log_app(HF_LOG_ERROR, "config.reload", NULL, "nothing is changed: %s", strerror(-ret));
-	hf_parent_append(p, NULL, &hf_actor_self, "config.reload", p->env.config_file, "event",
-			 "refused", 0, NULL, NULL, NULL);
+	hup_refused(p, &call, ret, &errors, &e);
 	hf_notify_reloading(&p->notify);
 	hf_notify(&p->notify, "READY=1\nSTATUS=configuration refused (see the log)");
 }

@@ -12,6 +12,8 @@
 #include "log.h"
 
 #define PHASE_NS	(5 * HF_S)
+#define CHANGES_SHOWN	64
+#define CHANGES_BYTES	(24 * 1024)
 
 static uint64_t deadline(const struct hf_parent *p)
 {
@@ -22,28 +24,59 @@ void hf_reload_free(struct hf_parent *p)
 {
 	hf_config_free(p->reload.next);
 	free(p->reload.text);
+	json_decref(p->reload.changes);
 	p->reload = (struct hf_reload){ 0 };
+}
+
+json_t *hf_changes_cut(json_t *changes)
+{
+	json_t *shown = json_array();
+	size_t bytes = 0, i;
+	json_t *change;
+
+	json_array_foreach(changes, i, change) {
+		bytes += json_dumpb(change, NULL, 0, JSON_COMPACT);
+		if (i == CHANGES_SHOWN || bytes > CHANGES_BYTES)
+			break;
+		json_array_append(shown, change);
+	}
+	return json_pack("{s:o, s:I}", "changes", shown, "more",
+			 (json_int_t)(json_array_size(changes) - json_array_size(shown)));
+}
+
+/* @version: 0: it was kept by who asked, or not at all. */
+static void reload_record(struct hf_parent *p, const struct hf_reload *r, int ret, uint32_t version)
+{
+	json_t *detail = json_pack("{s:s, s:O*}", "why", r->why, "diff", r->changes);
+
+	if (version)
+		json_object_set_new(detail, "version", json_integer(version));
+	hf_parent_append(p, &r->call.corr, &r->call.actor, "config.reload", "holdfastd", "event",
+			 ret ? "refused" : "ok", 0, detail, NULL, NULL);
 }
 
 static void reload_end(struct hf_parent *p, int ret)
 {
 	struct hf_reload r = p->reload;
+	uint32_t version = 0;
 
 	p->reload = (struct hf_reload){ 0 };
 	if (ret)
-		hf_log_app(HF_LOG_ERROR, "config.reload", NULL, "nothing is changed: %s", r.why);
+		hf_log_app(HF_LOG_ERROR, "config.reload", &r.call.corr,
+			   "%s: nothing is changed: %s", r.call.actor.name, r.why);
 	else
-		hf_log_app(HF_LOG_NOTICE, "config.reload", NULL, "in force");
-	hf_parent_append(p, NULL, &hf_actor_self, "config.reload", "holdfastd", "event",
-			 ret ? "refused" : "ok", 0, json_pack("{s:s}", "why", r.why), NULL, NULL);
+		hf_log_app(HF_LOG_NOTICE, "config.reload", &r.call.corr, "%s: in force",
+			   r.call.actor.name);
+	if (!ret)
+		version = hf_parent_committed_now(p, r.text, r.len);
+	reload_record(p, &r, ret, version);
 	hf_notify(&p->notify, "READY=1\nSTATUS=%s%s", ret ? "configuration refused: " :
 		  "new configuration in force", r.why);
-	if (!ret)
-		hf_parent_committed_now(p, r.text, r.len);
 	hf_config_free(r.next);
 	free(r.text);
-	if (r.done)
-		r.done(r.arg, ret, r.why);
+	json_decref(r.changes);
+	if (r.call.done)
+		r.call.done(r.call.arg, ret, r.why);
 }
 
 /* It was not asked, or not alive: it has the old one, or waits to be started. */
@@ -88,8 +121,8 @@ static void commit(struct hf_parent *p)
 		catch_up(c);
 		if (!(p->reload.prepared & 1U << i) || c->state != HF_CHILD_READY)
 			continue;
-		if (hf_link_request(c->control, HF_MSG_COMMIT, NULL, json_object(), -1, deadline(p),
-				    on_committed, c))
+		if (hf_link_request(c->control, HF_MSG_COMMIT, &p->reload.call.corr, json_object(),
+				    -1, deadline(p), on_committed, c))
 			hf_child_kill(c, "cannot be told to commit");
 		else
 			p->reload.waiting++;
@@ -111,8 +144,8 @@ static void abort_all(struct hf_parent *p)
 		struct hf_child *c = &p->children[i];
 
 		if (p->reload.prepared & 1U << i && c->state == HF_CHILD_READY &&
-		    hf_link_request(c->control, HF_MSG_ABORT, NULL, json_object(), -1, deadline(p),
-				    on_aborted, c))
+		    hf_link_request(c->control, HF_MSG_ABORT, &p->reload.call.corr, json_object(),
+				    -1, deadline(p), on_aborted, c))
 			hf_child_kill(c, "cannot be told to abort");
 	}
 	reload_end(p, -EINVAL);
@@ -145,8 +178,8 @@ static void prepare_one(struct hf_child *c)
 	json_t *part = hf_config_part(p->reload.next, c->role);
 
 	if (!part ||
-	    hf_link_request(c->control, HF_MSG_PREPARE, NULL, json_pack("{s:o}", "config", part),
-			    -1, deadline(p), on_prepared, c))
+	    hf_link_request(c->control, HF_MSG_PREPARE, &p->reload.call.corr,
+			    json_pack("{s:o}", "config", part), -1, deadline(p), on_prepared, c))
 		snprintf(p->reload.why, sizeof(p->reload.why), "%s cannot be asked",
 			 hf_proc_name(c->role));
 	else
@@ -168,7 +201,8 @@ static void prepare_own(struct hf_parent *p)
 			if (!strcmp(hf_config_text(change, "path"), fixed[i]))
 				snprintf(p->reload.why, sizeof(p->reload.why), "%s: takes a restart",
 					 fixed[i]);
-	if (!changes)
+	p->reload.changes = changes ? hf_changes_cut(changes) : NULL;
+	if (!p->reload.changes)
 		snprintf(p->reload.why, sizeof(p->reload.why), "out of memory");
 	json_decref(changes);
 }
@@ -194,8 +228,8 @@ int hf_reload_timer(struct hf_parent *p)
 	return hf_timer_new(&p->reload_go, p->env.loop, on_go, p);
 }
 
-int hf_parent_reload(struct hf_parent *p, const char *text, size_t len,
-		     struct hf_config_errors *errors, hf_reload_fn done, void *arg)
+int hf_parent_reload(struct hf_parent *p, const struct hf_reload_call *call, const char *text,
+		     size_t len, struct hf_config_errors *errors)
 {
 	struct hf_config_errors own;
 	int ret;
@@ -215,8 +249,7 @@ int hf_parent_reload(struct hf_parent *p, const char *text, size_t len,
 	}
 	memcpy(p->reload.text, text, len);
 	p->reload.len = len;
-	p->reload.done = done;
-	p->reload.arg = arg;
+	p->reload.call = *call;
 	hf_timer_in(p->reload_go, 0);
 	return 0;
 }

@@ -245,10 +245,26 @@ static int settle(const struct hf_config *config, struct hf_err *e)
 	return ret;
 }
 
+/* What the kernel says of who sent it: nobody else does. */
+static struct hf_actor signal_actor(const struct signalfd_siginfo *info)
+{
+	struct hf_actor a = hf_actor_self;
+
+	if (info->ssi_code > 0)		/* the kernel itself: the terminal has gone */
+		return a;
+	a.via = HF_VIA_LOCAL;
+	a.proof = HF_PROOF_PEER;
+	a.uid = info->ssi_uid;
+	a.pid = (int32_t)info->ssi_pid;
+	snprintf(a.name, sizeof(a.name), "uid:%u", a.uid);
+	return a;
+}
+
 static void on_signal(void *arg, uint32_t events)
 {
 	struct signals *s = arg;
 	struct signalfd_siginfo info;
+	struct hf_actor by;
 
 	(void)events;
 	while (read(s->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
@@ -257,7 +273,8 @@ static void on_signal(void *arg, uint32_t events)
 			hf_reap(s->parent);
 			break;
 		case SIGHUP:
-			hf_parent_hup(s->parent);
+			by = signal_actor(&info);
+			hf_parent_hup(s->parent, &by);
 			break;
 		default:
 			hf_parent_stop(s->parent);

@@ -121,7 +121,8 @@ static void describe(const struct record *r, char *buf, size_t len)
 					      misdeeds[i].name, r->counts[i]);
 }
 
-static void block(struct hf_abuse *a, const struct hf_source *s, struct record *r, uint64_t now_ns)
+static void block(struct hf_abuse *a, const struct hf_source *s, const struct hf_corr *corr,
+		  struct record *r, uint64_t now_ns)
 {
 	uint64_t length_ns = a->rules.block_s * HF_S;
 	char detail[128];
@@ -137,11 +138,11 @@ static void block(struct hf_abuse *a, const struct hf_source *s, struct record *
 	r->score = 0;
 	r->blocked_until_ns = now_ns + length_ns;
 	memset(r->counts, 0, sizeof(r->counts));
-	a->fn(a->arg, "blocked", s, (uint32_t)(length_ns / HF_S), detail);
+	a->fn(a->arg, corr, "blocked", s, (uint32_t)(length_ns / HF_S), detail);
 }
 
-void hf_abuse_note(struct hf_abuse *a, const struct hf_source *s, enum hf_misdeed m,
-		   uint64_t now_ns)
+void hf_abuse_note(struct hf_abuse *a, const struct hf_source *s, const struct hf_corr *corr,
+		   enum hf_misdeed m, uint64_t now_ns)
 {
 	struct record *r = hf_table_get(a->sources, s->key, sizeof(s->key));
 	uint64_t now_ms = now_ns / HF_MS;
@@ -154,7 +155,7 @@ void hf_abuse_note(struct hf_abuse *a, const struct hf_source *s, enum hf_misdee
 	r->score += (uint64_t)misdeeds[m].points * POINT;
 	r->counts[m]++;
 	if (r->score >= (uint64_t)a->rules.block_after * POINT)
-		block(a, s, r, now_ns);
+		block(a, s, corr, r, now_ns);
 }
 
 /* Is it a new one? When all slots are taken, everything else is. */
@@ -176,20 +177,20 @@ static uint32_t hash_of(struct hf_abuse *a, const void *data, size_t len)
 	return (uint32_t)hf_siphash(a->key, data, len);
 }
 
-void hf_abuse_login(struct hf_abuse *a, const struct hf_source *s, const char *user,
-		    uint64_t now_ns)
+void hf_abuse_login(struct hf_abuse *a, const struct hf_source *s, const struct hf_corr *corr,
+		    const char *user, uint64_t now_ns)
 {
 	struct record *r = hf_table_get(a->sources, s->key, sizeof(s->key));
 	uint64_t name = hf_siphash(a->key, user, strlen(user));
 	struct user *u;
 
 	if (seen_add(&r->users, (uint32_t)name, now_ns) && r->users.count > USERS_FREE)
-		hf_abuse_note(a, s, HF_BAD_USERS, now_ns);
+		hf_abuse_note(a, s, corr, HF_BAD_USERS, now_ns);
 	u = hf_table_get(a->users, &name, sizeof(name));
 	/* Once per window: at the moment when it is many. */
 	if (seen_add(&u->sources, hash_of(a, s->key, sizeof(s->key)), now_ns) &&
 	    u->sources.count == SLOTS)
-		a->fn(a->arg, "user_attacked", s, SLOTS, user);
+		a->fn(a->arg, corr, "user_attacked", s, SLOTS, user);
 }
 
 enum hf_misdeed hf_abuse_of_status(int status)

@@ -7,6 +7,7 @@
 #define HF_ABUSE_H
 
 #include "clock.h"
+#include "corr.h"
 #include "http.h"
 #include "ops.h"
 
@@ -31,9 +32,10 @@ struct hf_abuse_rules {
 /*
  * @what:	"blocked" (@count: seconds; @detail: what for), "user_attacked" (@count: sources;
  *		@detail: the user)
+ * @corr:	of the request that was one too many
  */
-typedef void (*hf_abuse_fn)(void *arg, const char *what, const struct hf_source *s, uint32_t count,
-			    const char *detail);
+typedef void (*hf_abuse_fn)(void *arg, const struct hf_corr *corr, const char *what,
+			    const struct hf_source *s, uint32_t count, const char *detail);
 
 struct hf_abuse;
 
@@ -47,11 +49,11 @@ void hf_abuse_set(struct hf_abuse *a, const struct hf_abuse_rules *rules);
  */
 uint64_t hf_abuse_wait(struct hf_abuse *a, const struct hf_source *s, const struct hf_op *op,
 		       uint64_t now_ns);
-void hf_abuse_note(struct hf_abuse *a, const struct hf_source *s, enum hf_misdeed m,
-		   uint64_t now_ns);
+void hf_abuse_note(struct hf_abuse *a, const struct hf_source *s, const struct hf_corr *corr,
+		   enum hf_misdeed m, uint64_t now_ns);
 /* A log-in of @user that failed. */
-void hf_abuse_login(struct hf_abuse *a, const struct hf_source *s, const char *user,
-		    uint64_t now_ns);
+void hf_abuse_login(struct hf_abuse *a, const struct hf_source *s, const struct hf_corr *corr,
+		    const char *user, uint64_t now_ns);
 /* Which misdeed is an answer of this status? HF_MISDEEDS: none. */
 enum hf_misdeed hf_abuse_of_status(int status);
 

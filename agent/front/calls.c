@@ -128,7 +128,7 @@ static int silence_directly(struct hf_request *r)
 	s->counts.direct_silence++;
 	hf_log_sec(HF_LOG_WARN, "silence.direct", &r->corr,
 		   "auth does not answer; %s asks the keeper", a.name);
-	hf_report(s, "direct_silence", r->conn->source.text, 1, a.name);
+	hf_report(s, &r->corr, "direct_silence", r->conn->source.text, 1, a.name);
 	return 0;
 }
 
@@ -148,9 +148,9 @@ static void note_failure(struct hf_request *r, int status, const json_t *error)
 	uint64_t now_ns = hf_server_now(r->server);
 
 	if (m != HF_MISDEEDS)
-		hf_abuse_note(r->server->abuse, &r->conn->source, m, now_ns);
+		hf_abuse_note(r->server->abuse, &r->conn->source, &r->corr, m, now_ns);
 	if (user)
-		hf_abuse_login(r->server->abuse, &r->conn->source, user, now_ns);
+		hf_abuse_login(r->server->abuse, &r->conn->source, &r->corr, user, now_ns);
 	if ((status == 429 || status == 503) && retry > 0 && retry <= 86400)
 		r->retry_s = (uint32_t)retry;
 }
@@ -244,17 +244,17 @@ void hf_request_call(struct hf_request *r)
 
 /* ----------------------------------------------------------------- reports */
 
-void hf_report(struct hf_server *s, const char *what, const char *source, uint32_t count,
-	       const char *detail)
+void hf_report(struct hf_server *s, const struct hf_corr *corr, const char *what,
+	       const char *source, uint32_t count, const char *detail)
 {
 	struct hf_link *auth = hf_service_link(s->service, HF_PROC_AUTH);
 
-	hf_log_sec(HF_LOG_WARN, "http.report", NULL, "%s: %s (%u): %s", source, what, count,
+	hf_log_sec(HF_LOG_WARN, "http.report", corr, "%s: %s (%u): %s", source, what, count,
 		   detail);
 	if (!auth || hf_gcra_take(s->reports, what, strlen(what), REPORT_NS, REPORT_BURST,
 				  hf_server_now(s), NULL))
 		return;
-	hf_link_send(auth, HF_MSG_REPORT, NULL,
+	hf_link_send(auth, HF_MSG_REPORT, corr,
 		     json_pack("{s:s, s:s, s:I, s:s}", "what", what, "source", source, "count",
 			       (json_int_t)count, "detail", detail), -1);
 }

@@ -109,11 +109,11 @@ static void misdeed(struct hf_request *r, const struct hf_refusal *no)
 	enum hf_misdeed m = no->probe ? HF_BAD_PROBE : hf_abuse_of_status(no->status);
 
 	if (m != HF_MISDEEDS)
-		hf_abuse_note(s->abuse, &r->conn->source, m, hf_server_now(s));
+		hf_abuse_note(s->abuse, &r->conn->source, &r->corr, m, hf_server_now(s));
 	hf_log_sec(HF_LOG_NOTICE, no->probe ? "http.probe" : "http.refused", &r->corr,
 		   "%s: %d %s: %s", r->conn->source.text, no->status, no->code, no->text);
 	if (no->probe)
-		hf_report(s, "suspicious", r->conn->source.text, 1, no->code);
+		hf_report(s, &r->corr, "suspicious", r->conn->source.text, 1, no->code);
 }
 
 void hf_request_refuse(struct hf_request *r, const struct hf_refusal *no)

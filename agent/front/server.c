@@ -218,10 +218,10 @@ static int watches_new(struct hf_server *s, struct hf_err *e)
 	return 0;
 }
 
-static void on_abuse(void *arg, const char *what, const struct hf_source *source, uint32_t count,
-		     const char *detail)
+static void on_abuse(void *arg, const struct hf_corr *corr, const char *what,
+		     const struct hf_source *source, uint32_t count, const char *detail)
 {
-	hf_report(arg, what, source->text, count, detail);
+	hf_report(arg, corr, what, source->text, count, detail);
 }
 
 int hf_server_start(struct hf_server *s, struct hf_err *e)

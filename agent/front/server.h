@@ -126,7 +126,7 @@ void hf_request_refuse(struct hf_request *r, const struct hf_refusal *no);
 /* Hands the request on; it is answered sooner or later, maybe at once. */
 void hf_request_call(struct hf_request *r);
 /* Tells auth, for the audit log, and the security log. @count >= 1. Bounded. */
-void hf_report(struct hf_server *s, const char *what, const char *source, uint32_t count,
-	       const char *detail);
+void hf_report(struct hf_server *s, const struct hf_corr *corr, const char *what,
+	       const char *source, uint32_t count, const char *detail);
 
 #endif /* HF_SERVER_H */

@@ -287,6 +287,8 @@ unsigned int hf_arrays_silence(struct hf_keeper *k, int index, bool latch,
 
 void hf_array_event(struct hf_array *a, const struct holdfast_event *e)
 {
+	struct hf_corr corr;
+
 	hf_recorder_put(a->rec, e);
 	switch (e->type) {
 	case HOLDFAST_EVENT_LEASE:
@@ -297,8 +299,10 @@ void hf_array_event(struct hf_array *a, const struct holdfast_event *e)
 		a->spent |= e->detail == HOLDFAST_DETAIL_SPENT;
 		break;
 	case HOLDFAST_EVENT_TRIP:
-		hf_log_sec(HF_LOG_WARN, "array.trip", NULL, "array %" PRIu32 ": %s (%s)", a->index,
-			   holdfast_cause_name(e->cause), holdfast_severity_name(e->severity));
+		memcpy(corr.b, e->corr, sizeof(corr.b));
+		hf_log_sec(HF_LOG_WARN, "array.trip", hf_corr_none(&corr) ? NULL : &corr,
+			   "array %" PRIu32 ": %s (%s)", a->index, holdfast_cause_name(e->cause),
+			   holdfast_severity_name(e->severity));
 		break;
 	case HOLDFAST_EVENT_SEAL:
 		a->sealed = true;

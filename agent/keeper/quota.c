@@ -132,12 +132,21 @@ static bool takes_part(const struct hf_array *a, const struct hf_tenant *t,
 	return a == want;
 }
 
+/*
+ * Without a share nothing is raised, not even to what was used: that is told rounded up, so each
+ * new lease would get one more frame out of the difference.
+ */
 static uint64_t target(const struct tenant_usage *u, const struct hf_tenant *t,
 		       const struct hf_array *a, size_t kind, uint64_t sharers, bool part)
 {
+	const struct mark *m = &u->mark[a->index];
+	uint64_t share = part ? left(u, t, kind) / sharers : 0;
+
 	if (t->quota[kind] == HOLDFAST_QUOTA_NONE)
 		return HOLDFAST_QUOTA_NONE;
-	return u->mark[a->index].used[kind] + (part ? left(u, t, kind) / sharers : 0);
+	if (!share && m->budget[kind] < m->used[kind])
+		return m->budget[kind];
+	return m->used[kind] + share;
 }
 
 /* Budgets of one array. @raise: those that are too low, else those that are too high. */

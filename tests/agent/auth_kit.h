@@ -41,7 +41,7 @@ struct kit {
 	void *reply_arg;
 	bool no_target;
 	/* audit */
-	json_t *log;		/* [ { action, phase, result, object, actor, intent, detail } ] */
+	json_t *log;		/* [ { action, phase, result, object, actor, corr, intent, detail } ] */
 	bool audit_gone;
 	bool no_outcome;	/* an OUTCOME is taken and then not durable */
 	uint64_t seq;
@@ -53,17 +53,18 @@ static inline int kit_append(void *arg, const struct hf_corr *corr, const struct
 		      const char *action, const char *object, const char *phase, const char *result,
 		      uint64_t intent, json_t *detail, hf_reply_fn fn, void *fn_arg)
 {
+	char hex[HF_CORR_TEXT];
 	json_t *answer;
 
 	(void)arg;
-	(void)corr;
 	if (kit.audit_gone) {
 		json_decref(detail);
 		return -EPIPE;
 	}
-	json_array_append_new(kit.log, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:o*}", "action", action,
-		"object", object, "phase", phase, "result", result, "actor", actor->name,
-		"intent", (json_int_t)intent, "detail", detail));
+	json_array_append_new(kit.log, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o*}", "action",
+		action, "object", object, "phase", phase, "result", result, "actor", actor->name,
+		"corr", corr ? hf_corr_text(corr, hex) : "", "intent", (json_int_t)intent,
+		"detail", detail));
 	kit.seq++;
 	if (fn) {
 		answer = json_pack("{s:I}", "seq", (json_int_t)kit.seq);

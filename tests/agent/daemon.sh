@@ -136,6 +136,8 @@ kill -HUP "$parent"
 check "HUP: all take it" until_true 5 said_times 6 'fake.commit.*"notice"'
 check "systemd hears of the reload" eval 'until_true 3 notified READY=1 &&
 	grep -q "RELOADING=1 MONOTONIC_USEC=[0-9]" "$told"'
+check "who sent it is recorded, and what it changed" until_true 2 \
+	said "fake.append.*config.reload holdfastd ok by uid:0 pid $$, 2 changes"
 configure 'log: {level: warn}' 'api: {body_max: 4321}'
 kill -HUP "$parent"
 check "HUP that a role refuses" until_true 5 said 'config.reload.*nothing is changed.*front: body_max|config.reload.*nothing is changed.*local: body_max'

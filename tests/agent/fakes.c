@@ -71,14 +71,25 @@ static int keeper_start(struct hf_service *s, struct hf_err *e)
 	return fake_start(s, e);
 }
 
+static void fake_append(const struct hf_ipc_msg *m)
+{
+	const json_t *actor = json_object_get(m->body, "actor");
+	const json_t *diff = json_object_get(json_object_get(m->body, "detail"), "diff");
+
+	hf_log_app(HF_LOG_NOTICE, "fake.append", &m->corr, "%s %s %s by %s pid %d, %d changes",
+		   json_string_value(json_object_get(m->body, "action")),
+		   json_string_value(json_object_get(m->body, "object")),
+		   json_string_value(json_object_get(m->body, "result")),
+		   json_string_value(json_object_get(actor, "name")),
+		   (int)json_integer_value(json_object_get(actor, "pid")),
+		   (int)json_array_size(json_object_get(diff, "changes")));
+}
+
 static void fake_message(struct hf_service *s, struct hf_link *from, struct hf_ipc_msg *m)
 {
 	(void)s;
 	if (m->type == HF_MSG_APPEND)
-		hf_log_app(HF_LOG_NOTICE, "fake.append", NULL, "%s %s %s",
-			   json_string_value(json_object_get(m->body, "action")),
-			   json_string_value(json_object_get(m->body, "object")),
-			   json_string_value(json_object_get(m->body, "result")));
+		fake_append(m);
 	if (m->id)
 		hf_link_reply(from, m->id, &m->corr, 200, json_pack("{s:i}", "uid", (int)getpid()));
 }

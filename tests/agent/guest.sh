@@ -35,12 +35,16 @@ guest_users() {
 	usermod -aG holdfast hf-operator || bail "group holdfast"
 }
 
-# guest_array SERIAL
+# guest_array SERIAL [LIMIT...]: limits of its nameplate, "name value"
 guest_array() {
+	local limit
 	[[ -d /sys/kernel/config/holdfast_sim ]] || {
 		insmod "$HOLDFAST_MODDIR/holdfast.ko" && insmod "$HOLDFAST_MODDIR/holdfast_sim.ko"
 	} || bail modules
 	mkdir "/sys/kernel/config/holdfast_sim/$1" || bail "array $1"
+	for limit in "${@:2}"; do
+		echo "$limit" > "/sys/kernel/config/holdfast_sim/$1/limit" || bail "$limit"
+	done
 	echo 1 > "/sys/kernel/config/holdfast_sim/$1/live" || bail "array $1"
 	until_true 5 compgen -G '/dev/holdfast[0-9]*' > /dev/null || bail "no device"
 	# the rule of udev, which does not run in the guest
@@ -92,7 +96,7 @@ agent_pid=
 agent_start() {
 	"$HFD" --config $ETC --sandbox "$SANDBOX" >> $LOG 2>&1 &
 	agent_pid=$!
-	until_true 20 agent_answers || bail "no answer from holdfastd"
+	until_true 60 agent_answers || bail "no answer from holdfastd"
 }
 
 # pid_of ROLE: as the kernel has it, not as the agent says

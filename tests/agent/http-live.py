@@ -545,7 +545,8 @@ def encrypted(stage, folder):
 def blocks(stage):
     """From addresses that are not of this host's loopback."""
     stage.commit(requests_per_minute=100000, login_per_minute=1000, block_after=30, block_s=3)
-    codes = [tls_ask("GET", f"/admin{i}.php", "192.0.2.10")[0][0] for i in range(35)]
+    answers = [tls_ask("GET", f"/admin{i}.php", "192.0.2.10")[0] for i in range(35)]
+    codes = [a[0] for a in answers]
     # One more than 30 if that took long enough for a score to sink.
     check("a source that looks for what is not there is blocked",
           codes[:30] == [404] * 30 and codes[32:] == [429] * 3, codes)
@@ -559,6 +560,8 @@ def blocks(stage):
     check("auth is told, for the audit log",
           report["source"] == "192.0.2.10" and report["count"] == 3 and
           report["detail"].startswith("not found 3"), report)
+    ids = [a[1]["X-Correlation-Id"] for a in answers]
+    check("by the id of the request that was one too many", report["corr"] in ids[29:32], report, ids)
     codes = [tls_ask("GET", "/v1/../../etc/passwd", "192.0.2.12")[0][0] for _ in range(5)]
     check("a few probes are enough", codes[:3] == [400] * 3 and codes[4] == 429, codes)
     codes = [tls_ask("POST", "/v1/login", "192.0.2.13", body={"user": f"u{i}", "password": "no"})[0][0]

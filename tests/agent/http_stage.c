@@ -81,6 +81,16 @@ static bool known(const json_t *call)
 	       (!strcmp(kind, "cookie") && !strcmp(secret, GOOD_COOKIE));
 }
 
+static void say_report(const struct hf_ipc_msg *m)
+{
+	json_t *j = json_copy((json_t *)m->body);
+	char hex[HF_CORR_TEXT];
+
+	json_object_set_new(j, "corr", json_string(hf_corr_text(&m->corr, hex)));
+	say("report", j);
+	json_decref(j);
+}
+
 static void auth_message(struct hf_service *s, struct hf_link *from, struct hf_ipc_msg *m)
 {
 	const char *name = json_string_value(json_object_get(m->body, "op"));
@@ -88,7 +98,7 @@ static void auth_message(struct hf_service *s, struct hf_link *from, struct hf_i
 
 	(void)s;
 	if (m->type == HF_MSG_REPORT) {
-		say("report", m->body);
+		say_report(m);
 		return;
 	}
 	if (m->type != HF_MSG_CALL || !op) {

@@ -687,11 +687,17 @@ Test(audit_query, known_damage_stays_known)
 
 /* ------------------------------------------------------------------ report */
 
-static void report(uint32_t hours)
+static void report_of(json_t *args)
 {
-	aud_job_report(jobs, hours, take_answer, NULL);
+	aud_job_report(jobs, args, take_answer, NULL);
+	json_decref(args);
 	run();
 	cr_assert_eq(status, 200);
+}
+
+static void report(int hours)
+{
+	report_of(json_pack("{s:i}", "hours", hours));
 }
 
 static json_t *rows(const char *table)
@@ -786,11 +792,37 @@ Test(audit_query, report_of_a_day)
 	cr_assert_eq(count("gaps", "action", "denied.suppressed", "object", ""), 1);
 	cr_assert_eq(count("gaps", "action", "keeper.disarm", "object", "arrays"), 1);
 	cr_assert_eq(json_array_size(rows("gaps")), 3);
-	cr_assert_eq(json_integer_value(json_object_get(json_object_get(result, "report"), "hours")), 2);
 	report(24);
 	cr_assert_eq(count("process_exits", "object", "keeper", "why", ""), 1);
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		cr_assert_gt(json_array_size(rows(tables[i])), 0, "%s", tables[i]);
+}
+
+/* To the second, not to the hour. */
+Test(audit_query, report_begins_when_asked_to)
+{
+	uint64_t since;
+	json_t *args;
+
+	record((struct what){ .action = "process.exit", .object = "keeper", .result = "error" });
+	hf_test_clock_advance(&k.clock, 1801 * HF_S);
+	since = hf_real_ns(&k.clock.clock) - 1800 * HF_S;
+	record((struct what){ .action = "process.exit", .object = "front", .result = "error",
+			      .detail = json_pack("{s:s}", "why", "") });
+	report_of(json_pack("{s:I}", "since_ns", (json_int_t)since));
+	cr_assert_eq(json_array_size(rows("process_exits")), 1);
+	cr_assert_eq(count("process_exits", "object", "front", "why", ""), 1);
+	cr_assert_eq(json_integer_value(json_object_get(json_object_get(result, "report"), "since_ns")),
+		     (json_int_t)since);
+	report_of(json_pack("{s:I}", "since_ns", (json_int_t)(since - 2 * HF_S)));
+	cr_assert_eq(json_array_size(rows("process_exits")), 2);
+	report_of(json_object());	/* 24 hours */
+	cr_assert_eq(json_array_size(rows("process_exits")), 2);
+
+	args = json_pack("{s:i, s:I}", "hours", 1, "since_ns", (json_int_t)since);
+	aud_job_report(jobs, args, take_answer, NULL);
+	cr_assert_eq(status, 400);
+	json_decref(args);
 }
 
 Test(audit_query, report_is_bounded)

@@ -312,6 +312,22 @@ Test(broker, a_flood_of_denials_is_counted)
 	cr_assert_eq(json_array_size(kit.log), HF_DENIALS_PER_S + 2, "a new second");
 }
 
+Test(broker, what_a_front_reports_is_recorded_with_its_request)
+{
+	const struct hf_corr corr = { { 0xab, 0xcd } };
+	json_t *body = json_pack("{s:s, s:s, s:i, s:s}", "what", "blocked", "source", "192.0.2.1",
+				 "count", 900, "detail", "probes 5");
+	const json_t *j;
+
+	hf_broker_report(&kit.a, HF_PROC_FRONT, &corr, body);
+	cr_assert_eq(kit_logged("http.blocked", "denied"), 1);
+	j = json_array_get(kit.log, 0);
+	cr_assert_str_eq(json_string_value(json_object_get(j, "corr")),
+			 "abcd0000000000000000000000000000");
+	cr_assert_eq(json_integer_value(json_object_get(json_object_get(j, "detail"), "count")), 900);
+	json_decref(body);
+}
+
 /* ------------------------------------------------------- step-up and TOTP */
 
 Test(broker, step_up_lasts_five_minutes)

@@ -134,18 +134,22 @@ Test(limits, silence_is_never_limited)
 
 /* ------------------------------------------------------------------- abuse */
 
+static const struct hf_corr corr = { { 1, 2, 3 } };
+
 struct told {
 	int blocked, attacked;
 	uint32_t count;
+	struct hf_corr corr;
 	char detail[128];
 };
 
-static void tell(void *arg, const char *what, const struct hf_source *s, uint32_t count,
-		 const char *detail)
+static void tell(void *arg, const struct hf_corr *by, const char *what, const struct hf_source *s,
+		 uint32_t count, const char *detail)
 {
 	struct told *t = arg;
 
 	(void)s;
+	t->corr = *by;
 	if (!strcmp(what, "blocked"))
 		t->blocked++;
 	if (!strcmp(what, "user_attacked"))
@@ -169,12 +173,14 @@ Test(abuse, blocks_and_forgets)
 	struct told t = { 0 };
 	struct hf_abuse *a = abuse_new(&t);
 	struct hf_source s = source("192.0.2.1"), other = source("192.0.2.2");
+	const struct hf_corr last = { { 4, 5, 6 } };
 
 	for (int i = 0; i < 49; i++)
-		hf_abuse_note(a, &s, i % 2 ? HF_BAD_PATH : HF_BAD_UNKNOWN, T0);
+		hf_abuse_note(a, &s, &corr, i % 2 ? HF_BAD_PATH : HF_BAD_UNKNOWN, T0);
 	cr_assert_eq(hf_abuse_wait(a, &s, version, T0), 0);
-	hf_abuse_note(a, &s, HF_BAD_PATH, T0);
+	hf_abuse_note(a, &s, &last, HF_BAD_PATH, T0);
 	cr_assert_eq(t.blocked, 1);
+	cr_assert_arr_eq(t.corr.b, last.b, sizeof(last.b));
 	cr_assert_eq(t.count, 900);
 	cr_assert_str_eq(t.detail, "not authenticated 25, not found 25");
 	cr_assert_eq(hf_abuse_wait(a, &s, version, T0), 900 * HF_S);
@@ -184,10 +190,10 @@ Test(abuse, blocks_and_forgets)
 	cr_assert_eq(hf_abuse_wait(a, &s, version, T0 + 900 * HF_S), 0);
 	/* The next one is twice as long; after a day of good conduct it is not. */
 	for (int i = 0; i < 50; i++)
-		hf_abuse_note(a, &s, HF_BAD_PATH, T0 + 901 * HF_S);
+		hf_abuse_note(a, &s, &corr, HF_BAD_PATH, T0 + 901 * HF_S);
 	cr_assert_eq(t.count, 1800);
 	for (int i = 0; i < 50; i++)
-		hf_abuse_note(a, &s, HF_BAD_PATH, T0 + (901 + 1800 + 86401) * HF_S);
+		hf_abuse_note(a, &s, &corr, HF_BAD_PATH, T0 + (901 + 1800 + 86401) * HF_S);
 	cr_assert_eq(t.count, 900);
 	cr_assert_eq(t.blocked, 3);
 	hf_abuse_free(a);
@@ -202,7 +208,7 @@ Test(abuse, a_block_grows_up_to_a_day)
 
 	for (int round = 0; round < 20; round++) {
 		for (int i = 0; i < 5; i++)
-			hf_abuse_note(a, &s, HF_BAD_PROBE, now);
+			hf_abuse_note(a, &s, &corr, HF_BAD_PROBE, now);
 		now += hf_abuse_wait(a, &s, NULL, now);
 	}
 	cr_assert_eq(t.blocked, 20);
@@ -218,11 +224,11 @@ Test(abuse, slow_mistakes_are_forgiven)
 
 	/* 40 a minute for a day: below 50 within a minute. */
 	for (uint64_t i = 0; i < 40 * 1440; i++)
-		hf_abuse_note(a, &s, HF_BAD_PATH, T0 + i * 1500 * HF_MS);
+		hf_abuse_note(a, &s, &corr, HF_BAD_PATH, T0 + i * 1500 * HF_MS);
 	cr_assert_eq(t.blocked, 0);
 	/* 60 a minute are not. */
 	for (uint64_t i = 0; i < 600; i++)
-		hf_abuse_note(a, &s, HF_BAD_PATH, T0 + 86400 * HF_S + i * HF_S);
+		hf_abuse_note(a, &s, &corr, HF_BAD_PATH, T0 + 86400 * HF_S + i * HF_S);
 	cr_assert_geq(t.blocked, 1);
 	hf_abuse_free(a);
 }
@@ -234,7 +240,7 @@ Test(abuse, this_host_is_only_kept_from_logging_in)
 	struct hf_source s = source("127.0.0.1");
 
 	for (int i = 0; i < 5; i++)
-		hf_abuse_note(a, &s, HF_BAD_PROBE, T0);
+		hf_abuse_note(a, &s, &corr, HF_BAD_PROBE, T0);
 	cr_assert_eq(t.blocked, 1);
 	cr_assert_eq(hf_abuse_wait(a, &s, hf_op_find("array.get"), T0), 0);
 	cr_assert_eq(hf_abuse_wait(a, &s, hf_op_find("silence"), T0), 0);
@@ -251,11 +257,11 @@ Test(abuse, many_users_from_one_source)
 
 	/* One who has forgotten a password is not the same as one who tries a list of names. */
 	for (int i = 0; i < 40; i++)
-		hf_abuse_login(a, &s, "anna", T0);
+		hf_abuse_login(a, &s, &corr, "anna", T0);
 	cr_assert_eq(t.blocked, 0);
 	for (int i = 0; i < 8; i++) {
 		snprintf(user, sizeof(user), "user%d", i);
-		hf_abuse_login(a, &s, user, T0);
+		hf_abuse_login(a, &s, &corr, user, T0);
 	}
 	cr_assert_eq(t.blocked, 1);
 	cr_assert_str_eq(t.detail, "further users 5");
@@ -272,8 +278,8 @@ Test(abuse, many_sources_at_one_user)
 		snprintf(address, sizeof(address), "192.0.2.%d", i);
 		struct hf_source s = source(address);
 
-		hf_abuse_login(a, &s, "anna", T0);
-		hf_abuse_login(a, &s, "anna", T0);
+		hf_abuse_login(a, &s, &corr, "anna", T0);
+		hf_abuse_login(a, &s, &corr, "anna", T0);
 		cr_assert_eq(t.attacked, i >= 7);
 	}
 	cr_assert_str_eq(t.detail, "anna");

@@ -418,6 +418,22 @@ Test(quota, one_array_gets_it_all_and_is_set_once)
 	end();
 }
 
+/* The driver tells what was used rounded up, and stops at the next tick: a new lease gives nothing of it. */
+Test(quota, what_is_spent_stays_spent)
+{
+	plug();
+	begin(500);
+	lease(0);
+	fake[0].used[0] = 10020;
+	hf_quota_tick(k);
+	k->array[0].leases = 0;
+	lease(0);
+	cr_assert_eq(fake[0].budget[0], 10000);
+	cr_assert_eq(hf_quota_reset(k, &k->settings->tenant[0]), 0);
+	cr_assert_eq(allowed(0), 10000);
+	end();
+}
+
 Test(quota, arrays_together_never_get_more)
 {
 	uint64_t seed = check_seed(), total = 0;
