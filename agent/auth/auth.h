@@ -67,6 +67,7 @@ struct hf_auth_stats {
 /**
  * struct hf_auth - the process
  * @dirfd:	state/auth; @dir: its path
+ * @rekeyed:	the master key was changed at the start, and that is still to be recorded
  * @durable:	audit says that records can be made durable
  * @dummy:	hash for users that do not exist: the same cost
  */
@@ -83,6 +84,7 @@ struct hf_auth {
 	struct hf_workers *workers;
 	struct hf_secrets *secrets;
 	enum hf_master_source master_source;
+	bool rekeyed;
 	struct hf_pepper pepper;
 	struct hf_peers *peers;
 	char dummy[HF_PHC_LEN];

@@ -30,8 +30,8 @@ struct process {
 	struct hf_auth a;
 	struct hf_service *service;
 	struct hf_timer *tick;
-	struct hf_master_key master;
-	bool has_master;
+	struct hf_master_key master, old_master;
+	bool has_master, has_old_master;
 	uint64_t swept_ns;
 	unsigned int gen[HF_PROCS];
 };
@@ -116,11 +116,16 @@ static int take_config(struct hf_auth *a, const json_t *config, struct hf_err *e
 /* Before the sandbox: the master key may be where only root can read it. */
 static int first_commit(struct process *p, const json_t *config, struct hf_err *e)
 {
+	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
 	int ret;
 
 	snprintf(p->a.dir, sizeof(p->a.dir), "%s/auth", hf_config_text(config, "paths.state"));
-	ret = hf_master_given(getenv("CREDENTIALS_DIRECTORY"), &p->master, e);
+	ret = hf_master_given(credentials, &p->master, e);
 	p->has_master = !ret;
+	if (ret && ret != -ENOENT)
+		return ret;
+	ret = hf_master_given_before(credentials, &p->old_master, e);
+	p->has_old_master = !ret;
 	return ret == -ENOENT ? 0 : ret;
 }
 
@@ -154,6 +159,7 @@ static void on_tick(void *arg)
 	uint64_t now = hf_mono_ns(p->a.clock);
 
 	hf_denials_tick(&p->a);
+	hf_vault_tick(&p->a);
 	if (now - p->swept_ns >= SWEEP_NS) {
 		p->swept_ns = now;
 		if (hf_session_sweep(&p->a))
@@ -169,8 +175,9 @@ static int open_vault(struct process *p, struct hf_err *e)
 	if (ret == -ENOENT)
 		ret = hf_master_create(p->a.dirfd, p->a.random, &p->master, e);
 	if (!ret)
-		ret = hf_vault_open(&p->a, &p->master, e);
+		ret = hf_vault_open(&p->a, &p->master, p->has_old_master ? &p->old_master : NULL, e);
 	hf_master_wipe(&p->master);
+	hf_master_wipe(&p->old_master);
 	return ret;
 }
 

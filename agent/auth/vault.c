@@ -70,12 +70,61 @@ static int take_pepper(struct hf_auth *a, struct hf_err *e)
 	return ret ? hf_fail(e, ret, "secret " PEPPER " is unfit") : 0;
 }
 
-int hf_vault_open(struct hf_auth *a, const struct hf_master_key *key, struct hf_err *e)
+/* The same failure as with @key alone, if @old does not open it either. */
+static int open_with_old(struct hf_auth *a, const struct hf_master_key *key, const struct hf_master_key *old,
+			 struct hf_err *e)
+{
+	struct hf_err other = { "" };
+	int ret = hf_secrets_open(&a->secrets, a->dirfd, old, a->random, a->clock, &other);
+
+	if (ret == -EBADMSG)
+		return ret;
+	if (ret) {
+		*e = other;
+		return ret;
+	}
+	ret = hf_secrets_rotate(a->secrets, key, false, e);
+	if (ret)
+		return ret;
+	a->rekeyed = true;
+	hf_log_sec(HF_LOG_NOTICE, "secret.rotate", NULL,
+		   "secrets were under the old master key (%s) and are under the new one (%s) now",
+		   hf_master_source_name(old->source), hf_master_source_name(key->source));
+	return 0;
+}
+
+int hf_vault_open(struct hf_auth *a, const struct hf_master_key *key, const struct hf_master_key *old,
+		  struct hf_err *e)
 {
 	int ret = hf_secrets_open(&a->secrets, a->dirfd, key, a->random, a->clock, e);
 
+	if (!ret && old)
+		hf_log_sec(HF_LOG_WARN, "secret.old_key", NULL,
+			   "the old master key (%s) is not needed any more: remove it",
+			   hf_master_source_name(old->source));
+	else if (ret == -EBADMSG && old)
+		ret = open_with_old(a, key, old, e);
 	a->master_source = key->source;
 	return ret ? ret : take_pepper(a, e);
+}
+
+static void on_recorded(void *arg, int status, const json_t *result)
+{
+	struct hf_auth *a = arg;
+
+	(void)result;
+	a->rekeyed = status >= 300;
+}
+
+void hf_vault_tick(struct hf_auth *a)
+{
+	if (!a->rekeyed || !a->durable)
+		return;
+	a->rekeyed = false;
+	if (a->io.append(a->io.arg, NULL, &hf_actor_self, "secret.rotate", "", "event", "ok", 0,
+			 json_pack("{s:s}", "master_key", hf_master_source_name(a->master_source)),
+			 on_recorded, a))
+		a->rekeyed = true;
 }
 
 /* ------------------------------------------------------------ operations */
@@ -157,7 +206,8 @@ static void secret_rotate(struct hf_call *c)
 	int ret;
 
 	if (c->a->master_source != HF_MASTER_FILE) {
-		hf_call_fail(c, 409, "kept_elsewhere", "the master key comes from %s: it is changed there",
+		hf_call_fail(c, 409, "kept_elsewhere",
+			     "the master key comes from %s: the new one and the old one are given there",
 			     hf_master_source_name(c->a->master_source));
 		return;
 	}

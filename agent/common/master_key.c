@@ -21,9 +21,16 @@
 #include "secret_store.h"
 
 #define KEY_FILE "master.key"
-#define KEY_CREDENTIAL "holdfast-master"
-#define KEY_DESCRIPTION "holdfast:master"
 #define KEY_TEXT_MAX (2 * HF_SECRET_KEY_BYTES + 1) /* hex and newline */
+
+/* What a key is called where it is given to us. */
+struct given {
+	const char *credential;
+	const char *description;
+};
+
+static const struct given given_now = { "holdfast-master", "holdfast:master" };
+static const struct given given_before = { "holdfast-master-old", "holdfast:master-old" };
 
 const char *hf_master_source_name(enum hf_master_source s)
 {
@@ -111,7 +118,8 @@ static int from_file(int dirfd, const char *name, enum hf_master_source source,
 	return ret;
 }
 
-static int from_credential(const char *folder, struct hf_master_key *key, struct hf_err *e)
+static int from_credential(const char *folder, const char *name, struct hf_master_key *key,
+			   struct hf_err *e)
 {
 	int fd, ret;
 
@@ -120,7 +128,7 @@ static int from_credential(const char *folder, struct hf_master_key *key, struct
 	fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return hf_fail(e, -errno, "%s: %s", folder, strerror(errno));
-	ret = from_file(fd, KEY_CREDENTIAL, HF_MASTER_CREDENTIAL, key, e);
+	ret = from_file(fd, name, HF_MASTER_CREDENTIAL, key, e);
 	close(fd);
 	return ret;
 }
@@ -134,7 +142,7 @@ static long keyctl(int operation, long a, long b, long c, long d)
  * Only what is reachable from our own keyrings may be read, so the user's is
  * linked to the process's first. Without keyrings (ENOSYS, forbidden): nowhere.
  */
-static int from_keyring(struct hf_master_key *key, struct hf_err *e)
+static int from_keyring(const char *description, struct hf_master_key *key, struct hf_err *e)
 {
 	char data[KEY_TEXT_MAX + 1];
 	long id, n;
@@ -142,30 +150,40 @@ static int from_keyring(struct hf_master_key *key, struct hf_err *e)
 
 	if (keyctl(KEYCTL_LINK, KEY_SPEC_USER_KEYRING, KEY_SPEC_PROCESS_KEYRING, 0, 0))
 		return -ENOENT;
-	id = keyctl(KEYCTL_SEARCH, KEY_SPEC_PROCESS_KEYRING, (long)"user", (long)KEY_DESCRIPTION,
-		    0);
+	id = keyctl(KEYCTL_SEARCH, KEY_SPEC_PROCESS_KEYRING, (long)"user", (long)description, 0);
 	if (id < 0)
 		return errno == ENOKEY ?
 			       -ENOENT :
-			       hf_fail(e, -errno, "key %s: %s", KEY_DESCRIPTION, strerror(errno));
+			       hf_fail(e, -errno, "key %s: %s", description, strerror(errno));
 	n = keyctl(KEYCTL_READ, id, (long)data, sizeof(data), 0);
 	if (n < 0)
-		return hf_fail(e, -errno, "key %s: %s", KEY_DESCRIPTION, strerror(errno));
+		return hf_fail(e, -errno, "key %s: %s", description, strerror(errno));
 	ret = key_take(key, data, (size_t)n, HF_MASTER_KEYRING, e);
 	OPENSSL_cleanse(data, sizeof(data));
 	return ret;
 }
 
-int hf_master_given(const char *credentials, struct hf_master_key *key, struct hf_err *e)
+static int given(const char *credentials, const struct given *names, struct hf_master_key *key,
+		 struct hf_err *e)
 {
-	int ret = from_credential(credentials, key, e);
+	int ret = from_credential(credentials, names->credential, key, e);
 
 	if (ret == -ENOENT)
-		ret = from_keyring(key, e);
+		ret = from_keyring(names->description, key, e);
 	if (ret == -ENOENT)
-		hf_fail(e, ret, "neither credential %s nor key %s is there", KEY_CREDENTIAL,
-			KEY_DESCRIPTION);
+		hf_fail(e, ret, "neither credential %s nor key %s is there", names->credential,
+			names->description);
 	return ret;
+}
+
+int hf_master_given(const char *credentials, struct hf_master_key *key, struct hf_err *e)
+{
+	return given(credentials, &given_now, key, e);
+}
+
+int hf_master_given_before(const char *credentials, struct hf_master_key *key, struct hf_err *e)
+{
+	return given(credentials, &given_before, key, e);
 }
 
 int hf_master_file(int dirfd, struct hf_master_key *key, struct hf_err *e)

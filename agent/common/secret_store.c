@@ -257,7 +257,7 @@ static int counter_read(int dirfd, uint64_t *counter, struct hf_err *e)
 	return ret;
 }
 
-/* Encrypts @plain as the next version: on disk first, then in memory. */
+/* Encrypts @plain as the next version, with @key from now on: on disk first, then in memory. */
 static int store_write(struct hf_secrets *s, const uint8_t *key, const struct vault *plain,
 		       struct hf_err *e)
 {
@@ -285,6 +285,7 @@ static int store_write(struct hf_secrets *s, const uint8_t *key, const struct va
 	s->sealed = file;
 	s->len = len;
 	s->counter++;
+	memmove(s->key, key, sizeof(s->key));
 	/* a counter that is behind is repaired when the store is opened the next time */
 	return counter_write(s->dirfd, s->counter, e);
 }
@@ -500,8 +501,6 @@ int hf_secrets_rotate(struct hf_secrets *s, const struct hf_master_key *key, boo
 		ret = hf_file_replace(s->dirfd, KEY_NEW, key->bytes, sizeof(key->bytes), 0600, e);
 	if (!ret)
 		ret = store_write(s, fresh, &v, e);
-	if (!ret)
-		memcpy(s->key, fresh, sizeof(s->key));
 	if (!ret && file && (renameat(s->dirfd, KEY_NEW, s->dirfd, KEY) || fsync(s->dirfd)))
 		ret = hf_fail(e, -errno, "%s: %s", KEY_NEW, strerror(errno));
 	vault_free(&v);

@@ -47,6 +47,11 @@ struct hf_master_key {
  * other -errno.
  */
 int hf_master_given(const char *credentials, struct hf_master_key *key, struct hf_err *e);
+/*
+ * The key that was given before this one, while the store may still need it: credential
+ * "holdfast-master-old" or user key "holdfast:master-old". Otherwise as hf_master_given().
+ */
+int hf_master_given_before(const char *credentials, struct hf_master_key *key, struct hf_err *e);
 /* The file form, in the folder of auth. Return: as hf_master_given(). */
 int hf_master_file(int dirfd, struct hf_master_key *key, struct hf_err *e);
 /* A new random key in the file form (never replaces one). 0, -EEXIST, -errno. */
@@ -94,7 +99,8 @@ json_t *hf_secrets_list(const struct hf_secrets *s);
  * @file:	HF_MASTER_FILE: @key becomes master.key as well. A crash in between leaves
  *		master.key.new, with which hf_secrets_open() completes what was begun
  *
- * For keys from elsewhere the operator puts the new key there first. Return: 0, -errno: as before.
+ * For keys from elsewhere the operator puts the new key there first. Return: 0, -errno: as before,
+ * or complete but for what the next hf_secrets_open() repairs; what is open can be used either way.
  */
 int hf_secrets_rotate(struct hf_secrets *s, const struct hf_master_key *key, bool file,
 		      struct hf_err *e);

@@ -163,7 +163,7 @@ static inline void kit_setup(void)
 	cr_assert_eq(hf_loop_new(&kit.loop, a->clock), 0);
 	cr_assert_eq(hf_db_open(&a->db, a->dir, &e), 0, "%s", e.text);
 	kit.master.source = HF_MASTER_FILE;
-	cr_assert_eq(hf_vault_open(a, &kit.master, &e), 0, "%s", e.text);
+	cr_assert_eq(hf_vault_open(a, &kit.master, NULL, &e), 0, "%s", e.text);
 	cr_assert_eq(hf_keys_open(&a->keys, a->dirfd, a->random, &e), 0, "%s", e.text);
 	cr_assert_eq(hf_phc_make(&a->cfg.cost, NULL, "nobody's password", 17, (const uint8_t *)"0123456789abcdef",
 				 a->dummy), 0);

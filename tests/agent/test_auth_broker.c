@@ -523,6 +523,83 @@ Test(broker, more_log_ins_than_the_queue_holds)
 
 /* ---------------------------------------------------------------- secrets */
 
+/* As at a start. Return: what hf_vault_open() says. */
+static int reopen(uint8_t now, int old, struct hf_err *e)
+{
+	struct hf_master_key key = { .bytes = { now }, .source = HF_MASTER_CREDENTIAL };
+	struct hf_master_key before = { .bytes = { (uint8_t)old }, .source = HF_MASTER_CREDENTIAL };
+
+	hf_secrets_close(kit.a.secrets);
+	kit.a.secrets = NULL;
+	return hf_vault_open(&kit.a, &key, old < 0 ? NULL : &before, e);
+}
+
+static size_t records_of_rotation(void)
+{
+	size_t i, n = 0;
+	json_t *r;
+
+	json_array_foreach(kit.log, i, r)
+		n += !strcmp(json_string_value(json_object_get(r, "action")), "secret.rotate") &&
+		     !strcmp(json_string_value(json_object_get(r, "phase")), "event");
+	return n;
+}
+
+static bool secret_is(const char *name, const char *value)
+{
+	json_t *out;
+	bool same = hf_vault_answer(&kit.a, HF_PROC_FRONT, name, &out) == 200 &&
+		    !strcmp(json_string_value(json_object_get(out, "value")), value);
+
+	json_decref(out);
+	return same;
+}
+
+Test(broker, a_new_master_key_from_elsewhere_takes_over_from_the_old_one)
+{
+	struct hf_err e = { "" };
+
+	cr_assert_eq(kit_call(&root_peer, "secret.set", json_pack("{s:s, s:s}", "secret", "tls-key", "value", "K")), 200);
+	cr_assert_eq(reopen(5, -1, &e), -EBADMSG, "a new key alone opens nothing");
+	cr_assert_eq(reopen(5, 6, &e), -EBADMSG, "nor does a wrong old one");
+	cr_assert_eq(reopen(5, 0, &e), 0, "%s", e.text);
+	cr_expect(secret_is("tls-key", "K"));
+
+	/* recorded once, as soon as that is durable, and again if it was not taken */
+	kit.a.durable = false;
+	hf_vault_tick(&kit.a);
+	cr_expect_eq(records_of_rotation(), 0);
+	kit.a.durable = true;
+	kit.audit_gone = true;
+	hf_vault_tick(&kit.a);
+	kit.audit_gone = false;
+	hf_vault_tick(&kit.a);
+	hf_vault_tick(&kit.a);
+	cr_expect_eq(records_of_rotation(), 1);
+
+	cr_assert_eq(reopen(0, -1, &e), -EBADMSG, "the old one is of no use any more");
+	cr_assert_eq(reopen(5, 0, &e), 0, "%s", e.text);
+	cr_assert_eq(reopen(5, -1, &e), 0, "%s", e.text);
+	cr_expect(secret_is("tls-key", "K"));
+	hf_vault_tick(&kit.a);
+	cr_expect_eq(records_of_rotation(), 1, "nothing was changed again");
+	cr_assert_eq(kit_call(&root_peer, "secret.rotate", NULL), 409);
+}
+
+Test(broker, an_old_master_key_brings_no_old_store_back)
+{
+	char cmd[256];
+	struct hf_err e = { "" };
+
+	cr_assert_eq(kit_call(&root_peer, "secret.set", json_pack("{s:s, s:s}", "secret", "tls-key", "value", "K")), 200);
+	snprintf(cmd, sizeof(cmd), "cp %s/secrets %s/kept", kit.root, kit.root);
+	cr_assert_eq(system(cmd), 0);
+	cr_assert_eq(reopen(5, 0, &e), 0, "%s", e.text);
+	snprintf(cmd, sizeof(cmd), "mv %s/kept %s/secrets", kit.root, kit.root);
+	cr_assert_eq(system(cmd), 0);
+	cr_assert_eq(reopen(5, 0, &e), -ESTALE, "%s", e.text);
+}
+
 Test(broker, secrets_go_to_who_is_entitled)
 {
 	json_t *out;

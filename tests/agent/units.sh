@@ -8,6 +8,8 @@ set -uo pipefail
 # shellcheck source=tests/agent/guest.sh
 . "${0%/*}/guest.sh"
 
+# who has nothing to do with the network interface or with anchors, then all
+most="holdfastd holdfast-audit holdfast-auth holdfast-keeper holdfast-local"
 units="holdfastd holdfast-audit holdfast-auth holdfast-keeper holdfast-export holdfast-local holdfast-front"
 LOG=$VM_OUT/systemd.log	# systemd mounts a /tmp of its own
 
@@ -24,9 +26,27 @@ there() { nsenter -t "$init" -p -m "$@"; }
 up() { there systemctl is-system-running 2> /dev/null | grep -qE 'running|degraded|starting'; }
 find_init() { init=$(pgrep -f '^/lib/systemd/systemd --system' | tail -1) && [[ $init ]]; }
 show() { there systemctl show "$1" -p "$2" --value; }
-all_are() { local u; for u in $units; do [[ $(show "$u" ActiveState) == "$1" ]] || { echo "$u: $(show "$u" ActiveState)"; return 1; }; done; }
+all_are() { local u; for u in ${2:-$units}; do [[ $(show "$u" ActiveState) == "$1" ]] || { echo "$u: $(show "$u" ActiveState)"; return 1; }; done; }
 no_restart() { local u; for u in $units; do [[ $(show "$u" NRestarts) == 0 ]] || { echo "$u: $(show "$u" NRestarts)"; return 1; }; done; }
-main_pid() { show "$1" MainPID; }
+restart() { there systemctl stop holdfastd && until_true 30 all_are inactive && there systemctl start holdfastd; }
+calls() { show "$1" SystemCallFilter | tr ' ' '\n'; }
+stored() { "$HF" secret list --json | grep -q '"tls-units"'; }
+recorded() { "$HF" audit search --action "$1" --result ok --json | grep -q "\"event\""; }
+journal() { there journalctl --no-pager -o cat -u "$1"; }
+ready() { # number: of processes; when they are not, why. Asked seldom: asking takes time from who starts
+	local u _
+	for _ in {1..200}; do
+		! processes_ready "$1" || return 0
+		sleep 0.5
+	done
+	there systemctl --plain --no-pager list-units "holdfast*" --all
+	for u in $units; do journal "$u" | tail -n 15; done
+	return 1
+}
+drop_in() { # unit line
+	mkdir -p "/etc/systemd/system/$1.service.d"
+	printf '[Service]\n%s\n' "$2" > "/etc/systemd/system/$1.service.d/site.conf"
+}
 
 mkdir -p /usr/local/sbin
 install -m 755 "$HFD" "$HF" /usr/local/sbin/
@@ -36,20 +56,62 @@ HF=/usr/local/sbin/holdfastctl
 HFD=/usr/local/sbin/holdfastd
 guest_users
 guest_array lab
-guest_config < /dev/null
+guest_config <<-'END'
+	export:
+	  anchors:
+	    - { kind: file, path: /srv/anchors/lab, every_s: 1 }
+END
+install -d -o holdfast-export -m 700 /srv/anchors
+printf 'HOLDFAST_KEEPER__SEAL=false\nHOLDFAST_API__NETWORK_ENABLED=false\n' > /etc/default/holdfast
+install -d -m 700 /etc/credstore
+(umask 077 && head -c 32 /dev/urandom > /etc/credstore/holdfast-master)
+drop_in holdfast-export Restart=no	# it will fail, once is enough
 systemd-tmpfiles --create /usr/lib/tmpfiles.d/holdfast.conf || bail tmpfiles
 systemctl mask -q systemd-udevd.service systemd-udev-trigger.service systemd-networkd.service \
 	systemd-logind.service
-env container=holdfast unshare --pid --fork --mount-proc /lib/systemd/systemd --system \
+# shared, as systemd has it where it is not in a container: it hands over credentials by a mount
+env container=holdfast unshare --pid --fork --mount-proc --propagation shared /lib/systemd/systemd --system \
 	--unit=sysinit.target --log-target=console --show-status=no > "$LOG" 2>&1 &
-until_true 10 find_init || bail "no systemd"
-until_true 60 up || bail "systemd is not up"
+until_true 30 find_init || bail "no systemd"
+until_true 180 up || bail "systemd is not up"
 
+printf value > "$VM_OUT/value"
+
+# --- /etc/default/holdfast, a key from systemd, and no folder for anchors
 check "systemctl start holdfastd" there systemctl start holdfastd
-check "all six are ready" until_true 30 processes_ready 6
+check "all are ready but front and export" ready 4
+check "their units are active" all_are active "$most"
+check "the site's unit knows the environment" eval 'test "$(show holdfast-site Result)" = success &&
+	grep -q "\"sealed\": false" <("$HF" status --json)'
+check "so does front's unit" test "$(show holdfast-front ActiveState)" = inactive
+check "and so does the parent" eval '"$HF" agent status --json | grep -A8 "\"front\"" | grep -q "\"off\""'
+check "anchors go nowhere without a drop-in" eval 'journal holdfastd | grep -q "/srv/anchors/lab: Read-only"'
+check "a secret is kept" eval '"$HF" secret set --value-file $VM_OUT/value tls-units && stored'
+check "under the key that systemd gave" test ! -e /var/lib/holdfast/auth/master.key
+check "which is not the agent's to change" refused "$HF" secret rotate
+check "io_uring is audit's" eval 'calls holdfast-audit | grep -qx io_uring_setup'
+for u in $units holdfast-site; do
+	[[ $u == holdfast-audit ]] || check "not $u's" eval 'calls $u | grep -qx openat && ! calls $u | grep io_uring'
+done
+check "audit writes by it" eval 'journal holdfast-audit | grep "commits by uring"'
+
+# --- a new key beside the old one, a folder for anchors, nothing in the environment
+rm /etc/default/holdfast
+mv /etc/credstore/holdfast-master /etc/credstore/holdfast-master-old
+check "a new key is made" eval 'head -c 32 /dev/urandom |
+	there systemd-creds encrypt --with-key=host --name=holdfast-master - /etc/holdfast-master.cred'
+drop_in holdfast-auth LoadCredentialEncrypted=holdfast-master:/etc/holdfast-master.cred
+drop_in holdfast-export ReadWritePaths=/srv/anchors
+there systemctl daemon-reload
+check "and all is started again" restart
+check "all six are ready" ready 6
 sleep 8	# longer than the keeper's watchdog
 check "all units are active" all_are active
 check "and nobody was started again" no_restart
+check "the secret is there" stored
+check "that its key is another one is recorded" until_true 10 recorded secret.rotate
+rm /etc/credstore/holdfast-master-old
+check "anchors are made" until_true 20 test -s /srv/anchors/lab
 check "the array is sealed" grep -q '"sealed": true' <("$HF" status --json)
 check "the site's unit has done it" test "$(show holdfast-site Result)" = success
 check "the keeper runs in real time" grep -q 'SCHED_FIFO' <(chrt -p "$(pgrep -f -- '-x keeper --attach')")
@@ -60,9 +122,11 @@ check "a backup is made" "$HF" backup create
 before=$(pgrep -f -- '-x keeper --attach')
 kill -STOP "$before"
 check "a keeper that hangs is killed by its watchdog" until_true 20 test ! -e "/proc/$before"
-check "and is back" until_true 20 processes_ready 6
+check "and is back" ready 6
 kill -9 "$(pgrep -f -- '^/usr/local/sbin/holdfastd --attach')"
-check "a parent that is killed: all are there again" eval 'sleep 3; { until_true 40 processes_ready 6 || { there systemctl --plain --no-pager list-units "holdfast*" --all; "$HF" agent status; false; }; }'
+check "a parent that is killed: all are there again" eval 'sleep 3; ready 6'
+check "with the new key alone" stored
+check "and still no other" test ! -e /var/lib/holdfast/auth/master.key
 check "systemctl stop holdfastd" there systemctl stop holdfastd
 check "all units are inactive, none failed" all_are inactive
 check "the log is sound" build/agent/holdfast-audit-verify /var/lib/holdfast/audit

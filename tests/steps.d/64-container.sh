@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034
+# The agent in a container, and what its image has to have in it.
+
+# The libraries that a program itself names, as files.
+needed() {
+	readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
+		awk 'NR == FNR { wanted[$1] = 1; next } $1 in wanted { print $3 }' - <(ldd "$1") | xargs readlink -f
+}
+
+# They are of the packages that the image gets.
+container_image() {
+	local file=scripts/packaging/container/Containerfile lib package missing='' n=0
+	while read -r lib; do
+		n=$((n + 1))
+		package=$(dpkg -S "$lib" "${lib#/usr}" 2> /dev/null | cut -d: -f1)
+		[[ $package == libc6 ]] || grep -qE "[[:space:]]$package( |$)" $file || missing+=" $package ($lib)"
+	done < <(for program in holdfastd holdfastctl holdfast-audit-verify; do
+		needed "build/agent/$program"
+	done | sort -u)
+	echo "$n libraries; not in $file:$missing"
+	[[ $n -gt 10 && -z $missing ]]
+}
+
+step_cmd container-image container_image
+STEP_TIMEOUT=700
+step_tap agent-container scripts/vm --kernel uml --timeout 600 --strict -- tests/agent/container.sh
+STEP_TIMEOUT=1200
