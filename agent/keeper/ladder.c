@@ -25,17 +25,21 @@ static enum hf_ladder_step changed(struct hf_ladder *l, bool before, uint64_t no
 
 void hf_ladder_init(struct hf_ladder *l, uint64_t now_ns)
 {
-	*l = (struct hf_ladder){ .word = true, .timely = true, .disarmed = true,
-				 .lost_ns = now_ns };
+	*l = (struct hf_ladder){ .timely = true, .disarmed = true, .lost_ns = now_ns };
 }
 
-/* A fresh link is a fresh process: what was said of the one before no longer counts. */
+/*
+ * A fresh link is a fresh process: what was said of the one before no longer counts, and that it is
+ * there says nothing yet: it may die again before it has opened its log.
+ */
 enum hf_ladder_step hf_ladder_linked(struct hf_ladder *l, bool there, uint64_t now_ns)
 {
 	bool before = hf_ladder_durable(l);
 
 	l->linked = there;
-	l->word = l->timely = true;
+	l->word = false;
+	l->timely = true;
+	snprintf(l->why, sizeof(l->why), "the audit process has not opened its log yet");
 	return changed(l, before, now_ns);
 }
 

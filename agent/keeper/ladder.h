@@ -17,7 +17,7 @@
  * @timely:	the last record was acknowledged within its deadline
  * @lost_ns:	since when one of them is false
  * @proof_ns:	when the newest of the records was sent that were acknowledged
- * @why:	audit's own words
+ * @why:	why not @word
  * @disarmed:	the grace is over, and all was silenced
  */
 struct hf_ladder {
@@ -36,6 +36,7 @@ enum hf_ladder_step {
 
 /* Without audit from the start; nothing is emitting then. */
 void hf_ladder_init(struct hf_ladder *l, uint64_t now_ns);
+/* A new link alone is nothing: the grace goes on until hf_ladder_word(). */
 enum hf_ladder_step hf_ladder_linked(struct hf_ladder *l, bool there, uint64_t now_ns);
 enum hf_ladder_step hf_ladder_word(struct hf_ladder *l, bool durable, const char *why,
 				   uint64_t now_ns);

@@ -161,6 +161,13 @@ static struct hf_link *peer(enum hf_proc who, const struct hf_link_ops *ops, str
 	return *slot;
 }
 
+static void audit_says_durable(void)
+{
+	if (hf_link_send(audit, HF_MSG_DURABLE, NULL, json_pack("{s:b, s:s}", "durable", 1, "why", ""),
+			 -1))
+		tap_bail("DURABLE");
+}
+
 static json_t *config(bool two_person)
 {
 	json_t *j = json_loads(
@@ -214,6 +221,7 @@ static void keeper_start(void)
 	if (ask(control, HF_MSG_CONFIG, json_pack("{s:o}", "config", config(false)), -1) != 200)
 		tap_bail("CONFIG: %d %s", last_status, json_dumps(last_result, 0));
 	peer(HF_PROC_AUDIT, &audit_ops, &audit);
+	audit_says_durable();
 	peer(HF_PROC_AUTH, &auth_ops, &auth);
 	if (ask(control, HF_MSG_START, json_object(), -1) != 200)
 		tap_bail("START: %d %s", last_status, json_dumps(last_result, 0));
@@ -564,6 +572,9 @@ static void test_audit_dies(void)
 	check(dark_by(t, 800), "after it, silence");
 	end(&p);
 	peer(HF_PROC_AUDIT, &audit_ops, &audit);
+	ms(100);
+	check(arm() == 503, "audit is there, and has not opened its log: %d", last_status);
+	audit_says_durable();
 	ms(700);
 	check(arm() == 200, "audit is back: armed on request: %d", last_status);
 }

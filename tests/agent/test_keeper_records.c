@@ -279,7 +279,9 @@ Test(ladder, down_and_up)
 	hf_ladder_init(&l, 100);
 	cr_assert(!hf_ladder_durable(&l));
 	cr_assert_eq(hf_ladder_tick(&l, 0, 1000), HF_LADDER_STAY, "nothing was armed yet");
-	cr_assert_eq(hf_ladder_linked(&l, true, 200), HF_LADDER_BACK);
+	cr_assert_eq(hf_ladder_linked(&l, true, 200), HF_LADDER_STAY, "it has said nothing yet");
+	cr_assert(!hf_ladder_durable(&l));
+	cr_assert_eq(hf_ladder_word(&l, true, "", 210), HF_LADDER_BACK);
 	cr_assert(hf_ladder_durable(&l));
 	cr_assert_eq(hf_ladder_due_ns(&l, 50), UINT64_MAX);
 	cr_assert_eq(hf_ladder_word(&l, false, "disk full", 300), HF_LADDER_LOST);
@@ -295,8 +297,26 @@ Test(ladder, down_and_up)
 	cr_assert_eq(hf_ladder_record(&l, true, 411, 420), HF_LADDER_BACK);
 	cr_assert_eq(hf_ladder_linked(&l, false, 500), HF_LADDER_LOST);
 	cr_assert_str_eq(hf_ladder_why(&l), "there is no audit process");
-	cr_assert_eq(hf_ladder_linked(&l, true, 520), HF_LADDER_BACK, "within the grace");
+	cr_assert_eq(hf_ladder_linked(&l, true, 520), HF_LADDER_STAY);
+	cr_assert_eq(hf_ladder_word(&l, true, "", 530), HF_LADDER_BACK, "within the grace");
 	cr_assert_eq(hf_ladder_tick(&l, 50, 600), HF_LADDER_STAY);
+}
+
+/* One that dies again and again before it can write keeps nothing emitting. */
+Test(ladder, coming_back_is_not_being_durable)
+{
+	struct hf_ladder l;
+
+	hf_ladder_init(&l, 0);
+	hf_ladder_linked(&l, true, 1);
+	hf_ladder_word(&l, true, "", 1);
+	cr_assert_eq(hf_ladder_linked(&l, false, 100), HF_LADDER_LOST);
+	cr_assert_eq(hf_ladder_linked(&l, true, 120), HF_LADDER_STAY);
+	cr_assert_str_eq(hf_ladder_why(&l), "the audit process has not opened its log yet");
+	cr_assert_eq(hf_ladder_linked(&l, false, 130), HF_LADDER_STAY);
+	cr_assert_eq(hf_ladder_linked(&l, true, 145), HF_LADDER_STAY);
+	cr_assert_eq(hf_ladder_due_ns(&l, 50), 150);
+	cr_assert_eq(hf_ladder_tick(&l, 50, 150), HF_LADDER_DISARM);
 }
 
 Test(ladder, a_fresh_process_is_not_blamed_for_the_one_before)
@@ -305,9 +325,11 @@ Test(ladder, a_fresh_process_is_not_blamed_for_the_one_before)
 
 	hf_ladder_init(&l, 0);
 	hf_ladder_linked(&l, true, 1);
+	hf_ladder_word(&l, true, "", 1);
 	cr_assert_eq(hf_ladder_record(&l, false, 1, 2), HF_LADDER_LOST);
 	cr_assert_eq(hf_ladder_linked(&l, false, 3), HF_LADDER_STAY);
-	cr_assert_eq(hf_ladder_linked(&l, true, 4), HF_LADDER_BACK);
+	cr_assert_eq(hf_ladder_linked(&l, true, 4), HF_LADDER_STAY);
+	cr_assert_eq(hf_ladder_word(&l, true, "", 5), HF_LADDER_BACK);
 }
 
 Test(ladder, an_old_failure_says_nothing_about_now)
@@ -316,6 +338,7 @@ Test(ladder, an_old_failure_says_nothing_about_now)
 
 	hf_ladder_init(&l, 0);
 	hf_ladder_linked(&l, true, 1);
+	hf_ladder_word(&l, true, "", 1);
 	cr_assert_eq(hf_ladder_record(&l, false, 10, 2010), HF_LADDER_LOST);
 	cr_assert_eq(hf_ladder_record(&l, true, 2020, 2021), HF_LADDER_BACK);
 	cr_assert_eq(hf_ladder_record(&l, false, 500, 2500), HF_LADDER_STAY);
@@ -329,6 +352,7 @@ Test(ladder, no_grace_at_all)
 
 	hf_ladder_init(&l, 0);
 	hf_ladder_linked(&l, true, 1);
+	hf_ladder_word(&l, true, "", 1);
 	cr_assert_eq(hf_ladder_linked(&l, false, 2), HF_LADDER_LOST);
 	cr_assert_eq(hf_ladder_tick(&l, 0, 2), HF_LADDER_DISARM);
 }
