@@ -83,6 +83,8 @@ struct aud_writer {
 	uint64_t space_ns, retention_ns;
 	bool pruning;
 	size_t prune_count;
+	uint64_t anchored;		/* records of this run's chain that places outside know */
+	bool held;			/* said: retention waits for them */
 
 	int cp_fd;
 	uint64_t cp_at;

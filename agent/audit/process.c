@@ -251,11 +251,19 @@ static void on_call(struct audit *a, struct hf_link *from, struct hf_ipc_msg *m)
 	hf_link_error(from, m->id, &m->corr, 404, "no_operation", "%s is not done here", op);
 }
 
+static void on_anchored(struct audit *a, const json_t *body)
+{
+	if (a->w)
+		aud_anchored(a->w, text(body, "origin"), number(body, "size", 0));
+}
+
 static void audit_message(struct hf_service *s, struct hf_link *from, struct hf_ipc_msg *m)
 {
 	struct audit *a = hf_service_data(s);
 
-	if (!a->w)
+	if (m->type == HF_MSG_ANCHORED)
+		on_anchored(a, m->body);
+	else if (!a->w)
 		hf_link_error(from, m->id, &m->corr, 503, "starting", "the log is not open yet");
 	else if (m->type == HF_MSG_APPEND)
 		on_append(a, from, m);
@@ -407,6 +415,7 @@ static void take_config(const json_t *part, struct aud_config *c)
 		.checkpoint_ns = (uint64_t)hf_config_int(part, "audit.checkpoint_ms") * HF_MS,
 		.retention_ns = (uint64_t)hf_config_int(part, "audit.retention_days") * 86400 * HF_S,
 		.keep_bytes = (uint64_t)hf_config_int(part, "audit.keep_bytes"),
+		.anchors = json_array_size(hf_config_list(part, "export.anchors")) > 0,
 		.warn_free = (uint64_t)hf_config_int(part, "audit.warn_free_bytes"),
 		.refuse_free = (uint64_t)hf_config_int(part, "audit.refuse_free_bytes"),
 		.reserve_bytes = (uint64_t)hf_config_int(part, "audit.reserve_bytes"),

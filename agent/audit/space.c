@@ -2,7 +2,7 @@
 /*
  * Room: the ladder of free space, the reserve for the last records of a full
  * disk, and retention, which deletes whole old segments only after a record of
- * it is durable.
+ * it is durable. The ladder never hurries retention.
  */
 #include <errno.h>
 #include <string.h>
@@ -111,6 +111,46 @@ static size_t prunable(const struct aud_writer *w)
 	return n;
 }
 
+/*
+ * Does a place outside know of the last record of segment @i? Of a chain that has ended nothing more
+ * can be anchored: there an Admin's word that the break was seen stands for it, once the chain that
+ * followed is known outside.
+ */
+static bool known_outside(const struct aud_writer *w, size_t i)
+{
+	const struct aud_segment *s = &w->seg[i];
+
+	if (memcmp(s->chain, w->head.chain, AUD_ID))
+		return w->anchored && !w->carry.ack;
+	return s[1].seq0 - s->chain_seq0 <= w->anchored;
+}
+
+/* How many of the first @n, which are old enough, are known outside if that is asked for. */
+static size_t shipped(struct aud_writer *w, size_t n)
+{
+	size_t have = 0;
+	bool held;
+
+	while (have < n && (!w->s.config.anchors || known_outside(w, have)))
+		have++;
+	held = have < n;
+	if (held && !w->held)
+		aud_say(w, true, "audit.held",
+			"segment %llu is old enough to go, but no place outside knows its end",
+			(unsigned long long)w->seg[have].index);
+	w->held = held;
+	return have;
+}
+
+void aud_anchored(struct aud_writer *w, const char *origin, uint64_t size)
+{
+	/* Of another chain, or more than there is: not our checkpoint. */
+	if (!w->note.len || strcmp(origin, w->note.origin) || size > w->cp.size)
+		return;
+	if (size > w->anchored)
+		w->anchored = size;
+}
+
 /* Damage in segments that are gone needs no remembering. */
 static void forget_broken(struct aud_writer *w)
 {
@@ -183,7 +223,7 @@ static int root_before(struct aud_writer *w, size_t i, char hex[AUD_HEX_HASH])
 
 static void prune(struct aud_writer *w)
 {
-	size_t n = prunable(w);
+	size_t n = shipped(w, prunable(w));
 	char hex[AUD_HEX_HASH], chain[AUD_HEX_ID];
 	int ret;
 

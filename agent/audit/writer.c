@@ -665,7 +665,7 @@ json_t *aud_stats(const struct aud_writer *w)
 	char why[HF_ERR_LEN];
 	bool durable = aud_durable(w, why);
 
-	return json_pack("{s:b, s:s, s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:b, s:s, s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}",
 			 "durable", durable, "why", why,
 			 "durable_seq", (json_int_t)w->durable.seq,
 			 "waiting", (json_int_t)(w->wait.count + w->batch.count),
@@ -676,5 +676,7 @@ json_t *aud_stats(const struct aud_writer *w)
 			 "dropped", (json_int_t)w->dropped,
 			 "checkpoint_seq", (json_int_t)(w->note.len ? w->cp_seq : 0),
 			 "break_seq", (json_int_t)w->carry.ack,
-			 "open_intents", (json_int_t)w->carry.open_count);
+			 "open_intents", (json_int_t)w->carry.open_count,
+			 "anchored_seq", (json_int_t)(w->anchored ? w->head.chain_seq0 + w->anchored - 1 : 0),
+			 "held", w->held);
 }

@@ -20,6 +20,7 @@ struct aud_config {
 	uint64_t checkpoint_ns;
 	uint64_t retention_ns;		/* segments younger than this stay */
 	uint64_t keep_bytes;		/* and so do all while the log is smaller than this */
+	bool anchors;			/* and those of which no place outside knows the end */
 	uint64_t warn_free;
 	uint64_t refuse_free;
 	uint64_t reserve_bytes;		/* 0: no reserve */
@@ -93,6 +94,8 @@ void aud_owner_gone(struct aud_writer *w, int owner);
 /* An Admin has seen the break. Return: as aud_append(); -ENOENT: there is none. */
 int aud_acknowledge(struct aud_writer *w, json_t *actor, const struct hf_corr *corr,
 		    const char *comment, aud_done_fn fn, void *arg);
+/* A place outside has a checkpoint of @origin with so many records: old segments below may go. */
+void aud_anchored(struct aud_writer *w, const char *origin, uint64_t size);
 /* A segment other than the current one was found damaged (by reading it later). */
 void aud_found_damage(struct aud_writer *w, uint64_t index, uint64_t seq, const char *why);
 /* Nothing waits and no commit is under way. */

@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "corr.h"
 #include "db.h"
+#include "gcra.h"
 #include "ipc.h"
 #include "keys.h"
 #include "lockout.h"
@@ -22,7 +23,7 @@
 
 #define HF_STEP_UP_SKEW_NS	(60 * HF_S)	/* a clock may have been set back so much */
 
-/* Section "auth" of the configuration, in our units. */
+/* Of the configuration, in our units: section "auth", and what "api" says of users. */
 struct hf_auth_config {
 	struct hf_phc_cost cost;
 	unsigned int workers, queue;
@@ -33,6 +34,7 @@ struct hf_auth_config {
 	struct hf_lockout_rule lockout;
 	bool totp_required;
 	bool remote_arming;
+	uint32_t requests_per_minute;	/* of one user */
 };
 
 /**
@@ -53,6 +55,9 @@ struct hf_auth_io {
 	void *arg;
 };
 
+/* Users whose rate is remembered; who has not asked for longest makes room. */
+#define HF_RATED_USERS		4096
+
 /* Denied requests and failed log-ins are recorded one by one up to a rate, then counted. */
 #define HF_DENIALS_PER_S	20
 struct hf_denials {
@@ -61,7 +66,7 @@ struct hf_denials {
 };
 
 struct hf_auth_stats {
-	uint64_t calls, denied, logins, logins_failed, lockouts, overloads;
+	uint64_t calls, denied, logins, logins_failed, lockouts, overloads, limited;
 };
 
 /**
@@ -69,6 +74,7 @@ struct hf_auth_stats {
  * @dirfd:	state/auth; @dir: its path
  * @rekeyed:	the master key was changed at the start, and that is still to be recorded
  * @durable:	audit says that records can be made durable
+ * @rates:	of requests, by user
  * @dummy:	hash for users that do not exist: the same cost
  */
 struct hf_auth {
@@ -81,6 +87,7 @@ struct hf_auth {
 	struct hf_db *db;
 	struct hf_keys keys;
 	struct hf_lockout *lockout;
+	struct hf_gcra *rates;
 	struct hf_workers *workers;
 	struct hf_secrets *secrets;
 	enum hf_master_source master_source;
@@ -94,7 +101,7 @@ struct hf_auth {
 	unsigned int open_calls;
 };
 
-/* Reads section "auth". Return: 0, -EINVAL: the parts do not fit together. */
+/* Return: 0, -EINVAL: the parts do not fit together. */
 int hf_auth_config_read(struct hf_auth_config *c, const json_t *config, struct hf_err *e);
 
 #endif /* HF_AUTH_H */

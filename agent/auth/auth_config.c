@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Section "auth" of the configuration in our units, and what its parts must be
- * to each other.
+ * The configuration in our units, and what its parts must be to each other.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -41,6 +40,7 @@ int hf_auth_config_read(struct hf_auth_config *c, const json_t *config, struct h
 		},
 		.totp_required = hf_config_bool(config, "auth.totp_required"),
 		.remote_arming = !strcmp(hf_config_text(config, "auth.remote_arming"), "step_up"),
+		.requests_per_minute = (uint32_t)hf_config_int(config, "api.requests_per_minute"),
 	};
 	/* Else we would write hashes that phc.c refuses to read. */
 	if (c->cost.kib > HF_PHC_KIB_MAX || c->cost.passes > HF_PHC_KIB_PASSES_MAX / c->cost.kib)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The way of a call: known -> well-formed -> who -> may -> (intent) -> done here
- * or handed on -> answered. Each step ends in an answer or in the next step.
+ * The way of a call: known -> well-formed -> who -> not too often -> may -> (intent)
+ * -> done here or handed on -> answered. Each step ends in an answer or in the next step.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -150,6 +150,27 @@ static void decide(struct hf_call *c)
 		hand_on(c);
 }
 
+/*
+ * By whatever credentials and from wherever: front counts addresses and credentials, and cannot know
+ * whose they are. A local account without a row is its uid; whoever is not known is nobody's user.
+ */
+static bool within_rate(struct hf_call *c)
+{
+	int64_t who = c->user.id ? c->user.id : -1 - (int64_t)c->actor.uid;
+	struct hf_auth *a = c->a;
+	uint64_t wait;
+
+	if (c->op->flags & HF_OP_QUIET || c->actor.role == HF_ROLE_PUBLIC)
+		return true;
+	wait = hf_gcra_take_minutely(a->rates, &who, sizeof(who), a->cfg.requests_per_minute,
+				     hf_mono_ns(a->clock));
+	if (!wait)
+		return true;
+	a->stats.limited++;
+	hf_call_fail_more(c, 429, "limited", NULL, hf_retry_s(wait), "too many requests of this user");
+	return false;
+}
+
 static bool checked(struct hf_call *c, const json_t *args)
 {
 	char path[HF_FIELD_PATH];
@@ -228,7 +249,7 @@ void hf_broker_call(struct hf_auth *a, enum hf_proc from, unsigned int gen, uint
 	c->op = op;
 	c->args = json_incref(json_object_get(body, "args"));
 	c->deadline_ns = deadline(a, op, body);
-	if (checked(c, c->args) && authenticated(c, body))
+	if (checked(c, c->args) && authenticated(c, body) && within_rate(c))
 		decide(c);
 }
 

@@ -204,6 +204,8 @@ static int on_start(struct hf_service *s, struct hf_err *e)
 		return ret;
 	ret = hf_lockout_new(&a->lockout, a->random);
 	if (!ret)
+		ret = hf_gcra_new(&a->rates, HF_RATED_USERS, a->random);
+	if (!ret)
 		ret = hf_workers_new(&a->workers, hf_service_loop(s), a->cfg.workers, a->cfg.queue);
 	if (!ret)
 		ret = hf_timer_new(&p->tick, hf_service_loop(s), on_tick, p);
@@ -302,11 +304,12 @@ static json_t *on_stats(struct hf_service *s)
 	const struct process *p = hf_service_data(s);
 	const struct hf_auth *a = &p->a;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:b}",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:b}",
 			 "calls", (json_int_t)a->stats.calls, "denied", (json_int_t)a->stats.denied,
 			 "logins", (json_int_t)a->stats.logins,
 			 "logins_failed", (json_int_t)a->stats.logins_failed,
 			 "lockouts", (json_int_t)a->stats.lockouts, "overloads", (json_int_t)a->stats.overloads,
+			 "limited", (json_int_t)a->stats.limited,
 			 "open_calls", (int)a->open_calls,
 			 "hashing", a->workers ? (int)hf_workers_load(a->workers) : 0,
 			 "sessions", a->db ? (json_int_t)hf_db_session_count(a->db, 0) : (json_int_t)0,
@@ -336,6 +339,7 @@ static void on_free(struct hf_service *s)
 	hf_timer_free(p->tick);
 	hf_workers_free(p->a.workers);
 	hf_lockout_free(p->a.lockout);
+	hf_gcra_free(p->a.rates);
 	hf_secrets_close(p->a.secrets);
 	hf_keys_clear(&p->a.keys);
 	hf_db_close(p->a.db);

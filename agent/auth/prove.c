@@ -255,7 +255,7 @@ void hf_prove(struct hf_call *c, const struct hf_proof_wanted *w)
 			return;
 		}
 		a->stats.lockouts++;
-		hf_call_deny(c, 429, "locked_out", ((uint64_t)wait + HF_S - 1) / HF_S,
+		hf_call_deny(c, 429, "locked_out", hf_retry_s((uint64_t)wait),
 			     "too many wrong passwords: wait");
 		return;
 	}

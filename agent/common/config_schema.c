@@ -213,7 +213,8 @@ static const struct hf_config_key audit_keys[] = {
 	INT("checkpoint_ms", "ms", 10, 60000, "1000", LIVE,
 	     "and the time between them while there are new records"),
 	INT("retention_days", "days", 1, 36500, "365", LIVE,
-	    "segments younger than this are never deleted"),
+	    "segments younger than this are never deleted; with export.anchors, nor are those whose "
+	    "end no anchor covers"),
 	INT("keep_bytes", "bytes", 1048576, 1099511627776LL, "4294967296", LIVE,
 	    "while the log is smaller than this, nothing of it is deleted"),
 	INT("warn_free_bytes", "bytes", 0, 1099511627776LL, "1073741824", LIVE,
@@ -246,7 +247,7 @@ static const struct hf_config_key api_keys[] = {
 	INT("connections_per_source", NULL, 1, 896, "32", RESTART, "of them from one address"),
 	INT("body_max", "bytes", 1024, 57344, "57344", LIVE, "longest request body"),
 	INT("requests_per_minute", NULL, 1, 1000000, "600", LIVE,
-	     "requests of one address; silencing is never limited"),
+	     "requests of one address, of one credential and of one user; silencing is never limited"),
 	INT("login_per_minute", NULL, 1, 1000, "10", LIVE, "log-ins tried by one address"),
 	INT("block_after", NULL, 1, 100000, "50", LIVE,
 	     "refused requests of an address within a minute before it is blocked"),
@@ -311,7 +312,7 @@ const struct hf_config_key hf_config_schema[] = {
 		     "socket. The first entry that matches counts."),
 	SECTION("auth", auth_keys, PARENT | AUTH, "Passwords, sessions, tokens."),
 	SECTION("audit", audit_keys, PARENT | AUDIT, "The audit log."),
-	SECTION("api", api_keys, PARENT | FRONT | LOCAL, "The HTTP interface."),
-	SECTION("export", export_keys, PARENT | EXPORT, "What leaves the host."),
+	SECTION("api", api_keys, PARENT | FRONT | LOCAL | AUTH, "The HTTP interface."),
+	SECTION("export", export_keys, PARENT | EXPORT | AUDIT, "What leaves the host."),
 	END
 };

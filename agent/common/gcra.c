@@ -13,6 +13,7 @@
 
 #define NONE		UINT32_MAX
 #define KEYS_MOST	1048576
+#define BURST_SHARE	4	/* of a minute's */
 
 struct entry {
 	uint64_t hash;
@@ -149,4 +150,19 @@ uint64_t hf_gcra_take(struct hf_gcra *g, const void *key, size_t len, uint64_t i
 	if (left)
 		*left = interval_ns ? (uint32_t)((window_ns - ahead_ns) / interval_ns) : burst;
 	return 0;
+}
+
+uint64_t hf_gcra_take_minutely(struct hf_gcra *g, const void *key, size_t len, uint32_t per_minute,
+			       uint64_t now_ns)
+{
+	uint32_t burst = per_minute / BURST_SHARE;
+
+	return hf_gcra_take(g, key, len, 60 * HF_S / per_minute, burst ? burst : 1, now_ns, NULL);
+}
+
+uint32_t hf_retry_s(uint64_t wait_ns)
+{
+	uint64_t s = wait_ns / HF_S + (wait_ns % HF_S != 0);
+
+	return s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
 }

@@ -30,4 +30,10 @@ void hf_gcra_free(struct hf_gcra *g);
 uint64_t hf_gcra_take(struct hf_gcra *g, const void *key, size_t len, uint64_t interval_ns,
 		      uint32_t burst, uint64_t now_ns, uint32_t *left);
 
+/* The same by requests a minute, of which a quarter may come at once. */
+uint64_t hf_gcra_take_minutely(struct hf_gcra *g, const void *key, size_t len, uint32_t per_minute,
+			       uint64_t now_ns);
+/* For Retry-After: whole seconds, rounded up. */
+uint32_t hf_retry_s(uint64_t wait_ns);
+
 #endif /* HF_GCRA_H */

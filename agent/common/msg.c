@@ -55,6 +55,7 @@ static const struct rule {
 	{ KEEPER | AUTH | PARENT, AUDIT, HF_MSG_APPEND, RUNNING | STOPPING },
 	{ KEEPER, AUTH, HF_MSG_WHOIS, RUNNING | STOPPING },
 	{ AUDIT, EXPORT, HF_MSG_ANCHOR, RUNNING | STOPPING },
+	{ EXPORT, AUDIT, HF_MSG_ANCHORED, ALWAYS },
 	{ AUDIT, KEEPER | AUTH, HF_MSG_DURABLE, ALWAYS },
 	{ FRONT, AUTH, HF_MSG_SECRET, RUNNING },
 	{ FRONT | LOCAL, AUTH, HF_MSG_REPORT, RUNNING },
@@ -134,6 +135,10 @@ static const struct hf_field f_anchor[] = {
 	{ "key", HF_F_STRING, .flags = REQ, .min = 1, .max = 256 },
 	{ "signature", HF_F_STRING, .flags = REQ, .min = 1, .max = 256 }, { .name = NULL }
 };
+static const struct hf_field f_anchored[] = {
+	{ "origin", HF_F_STRING, .flags = REQ, .min = 1, .max = 256 },
+	{ "size", HF_F_INT, .flags = REQ, .max = INT64_MAX }, { .name = NULL }
+};
 static const struct hf_field f_durable[] = {
 	{ "durable", HF_F_BOOL, .flags = REQ },
 	{ "why", HF_F_STRING, .flags = REQ, .max = HF_ERR_LEN }, { .name = NULL }
@@ -183,6 +188,7 @@ static const struct shape {
 	[HF_MSG_DURABLE] = { "DURABLE", f_durable },
 	[HF_MSG_SECRET]	 = { "SECRET", f_secret, .request = true },
 	[HF_MSG_REPORT]	 = { "REPORT", f_report },
+	[HF_MSG_ANCHORED] = { "ANCHORED", f_anchored },
 	[HF_MSG_REPLY]	 = { "REPLY", f_reply },
 };
 

@@ -51,6 +51,8 @@ enum hf_msg {
 	HF_MSG_SECRET	= 22,	/* { name }: a secret this process is entitled to; { value } */
 	HF_MSG_REPORT	= 23,	/* front, local -> auth: { what, source, count, detail }: abuse
 				 * seen, for the audit log. No answer */
+	HF_MSG_ANCHORED	= 24,	/* export -> audit: { origin, size }: a place outside has that
+				 * checkpoint now. No answer */
 
 	HF_MSG_REPLY	= 32,	/* { status, result | error } */
 };

@@ -115,6 +115,17 @@ static struct exp_target *same_place(const struct export *x, const struct exp_se
 	return NULL;
 }
 
+/* Audit deletes old segments by this word; one that gets lost is made good by the next. */
+static void on_anchored(void *arg, const struct exp_checkpoint *cp)
+{
+	struct hf_link *audit = hf_service_link(arg, HF_PROC_AUDIT);
+
+	if (audit)
+		hf_link_send(audit, HF_MSG_ANCHORED, NULL,
+			     json_pack("{s:s, s:I}", "origin", cp->origin, "size",
+				       (json_int_t)cp->size), -1);
+}
+
 static int target_add(struct hf_service *svc, const json_t *a, struct exp_target **out,
 		      struct hf_err *e)
 {
@@ -131,7 +142,8 @@ static int target_add(struct hf_service *svc, const json_t *a, struct exp_target
 	else if (!x->started)
 		ret = open_up(&s, e);
 	if (!ret)
-		ret = exp_target_new(out, hf_service_loop(svc), hf_service_random(svc), &s);
+		ret = exp_target_new(out, hf_service_loop(svc), hf_service_random(svc), &s,
+				     on_anchored, svc);
 	if (!ret)
 		return 0;
 	if (s.fd >= 0)

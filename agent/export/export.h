@@ -79,8 +79,11 @@ struct exp_settings {
 	struct exp_route route;
 };
 
+/* @cp: is there now. It must not free the target. */
+typedef void (*exp_anchored_fn)(void *arg, const struct exp_checkpoint *cp);
+
 int exp_target_new(struct exp_target **out, struct hf_loop *loop, const struct hf_random *random,
-		   const struct exp_settings *s);
+		   const struct exp_settings *s, exp_anchored_fn fn, void *arg);
 void exp_target_free(struct exp_target *t);
 const struct exp_settings *exp_target_settings(const struct exp_target *t);
 /* Gives up what was opened before the sandbox to the settings of the next one. */

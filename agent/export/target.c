@@ -29,6 +29,8 @@ struct exp_target {
 	uint64_t anchored_size, anchored_ns, anchored_mono_ns;
 	uint64_t failures;
 	unsigned int tries;			/* failed in a row */
+	exp_anchored_fn fn;
+	void *arg;
 	char error[HF_ERR_LEN];
 };
 
@@ -40,7 +42,7 @@ static void on_timer(void *arg)
 }
 
 int exp_target_new(struct exp_target **out, struct hf_loop *loop, const struct hf_random *random,
-		   const struct exp_settings *s)
+		   const struct exp_settings *s, exp_anchored_fn fn, void *arg)
 {
 	struct exp_target *t = calloc(1, sizeof(*t));
 	int ret;
@@ -49,6 +51,8 @@ int exp_target_new(struct exp_target **out, struct hf_loop *loop, const struct h
 		return -ENOMEM;
 	t->loop = loop;
 	t->random = random;
+	t->fn = fn;
+	t->arg = arg;
 	ret = hf_timer_new(&t->timer, loop, on_timer, t);
 	if (ret) {
 		free(t);
@@ -131,6 +135,7 @@ static void done(void *arg, int ret, const char *why)
 		t->waiting = false;
 	if (t->waiting)
 		hf_timer_in(t->timer, t->s.every_ns);
+	t->fn(t->arg, &t->sent);
 }
 
 /* All of it on the disk, or none of it in the file. */

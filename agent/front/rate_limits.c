@@ -16,10 +16,9 @@
 /*
  * One endpoint may have half of what its address may, so that a program that
  * asks for one thing without end cannot keep another of the same host from its
- * own. What may come at once is a quarter of a minute's.
+ * own.
  */
 #define ENDPOINT_SHARE	2
-#define BURST_SHARE	4
 
 struct hf_limits {
 	struct hf_gcra *gcra;
@@ -65,10 +64,7 @@ void hf_limits_set(struct hf_limits *l, const struct hf_rates *rates)
 
 static uint64_t take(struct hf_limits *l, const struct key *k, uint32_t per_minute, uint64_t now_ns)
 {
-	uint32_t burst = per_minute / BURST_SHARE;
-
-	return hf_gcra_take(l->gcra, k, sizeof(*k), 60 * HF_S / per_minute, burst ? burst : 1,
-			    now_ns, NULL);
+	return hf_gcra_take_minutely(l->gcra, k, sizeof(*k), per_minute, now_ns);
 }
 
 static uint64_t take_source(struct hf_limits *l, enum what what, uint8_t op,
@@ -106,11 +102,4 @@ uint64_t hf_limits_take(struct hf_limits *l, const struct hf_source *s, const st
 	if (!wait && cred->kind != HF_CRED_NONE)
 		wait = take_cred(l, cred, now_ns);
 	return wait;
-}
-
-uint32_t hf_retry_s(uint64_t wait_ns)
-{
-	uint64_t s = wait_ns / HF_S + (wait_ns % HF_S != 0);
-
-	return s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * How often: per address, per endpoint, per credential, and logins. Decided
- * before a request costs anything. Silence is never asked for here.
+ * before a request costs anything; per user, auth decides. Silence is never
+ * asked for here.
  */
 #ifndef HF_RATE_LIMITS_H
 #define HF_RATE_LIMITS_H
@@ -30,8 +31,5 @@ void hf_limits_set(struct hf_limits *l, const struct hf_rates *rates);
  */
 uint64_t hf_limits_take(struct hf_limits *l, const struct hf_source *s, const struct hf_op *op,
 			const struct hf_cred *cred, uint64_t now_ns);
-
-/* For Retry-After: whole seconds, rounded up. */
-uint32_t hf_retry_s(uint64_t wait_ns);
 
 #endif /* HF_RATE_LIMITS_H */

@@ -303,6 +303,8 @@ def retention(io):
     pruned = search(action="audit.pruned")
     first = int(os.path.basename(closed()[0])[6:14])
     ok(pruned and pruned[-1]["detail"]["last_segment"] == first - 1, f"{io}: and their end is on record", pruned)
+    ok(anchored() >= pruned[-1]["detail"]["last_seq"] and stats()["anchored_seq"] >= pruned[-1]["detail"]["last_seq"],
+       f"{io}: a place outside knows of all that went", anchored(), stats(), pruned[-1])
     ok(size() >= (1 << 20) - 2 * 65536, f"{io}: {size()} bytes stay: no more than that goes")
     code, text = verify()
     ok(code == 0, f"{io}: verifies after that", text)

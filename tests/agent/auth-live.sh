@@ -12,12 +12,14 @@ AUTH=/var/lib/holdfast/auth
 PASSWORD='correct horse battery'
 dir=$(mktemp -d)
 
-# ask local|net METHOD PATH [BODY] [HEADER]: the answer's JSON on stdout
+# ask local|net METHOD PATH [BODY] [HEADER]: the answer's JSON on stdout. $from: another source address.
+from=
 ask() {
 	local via=$1 method=$2 path=$3 body=${4-} header=${5-}
 	local args=(-s -m 30 -X "$method" -H 'Content-Type: application/json' -H 'X-Holdfast: 1' -D "$dir/head")
 	[[ $via == local ]] && args+=(--unix-socket /run/holdfast/api.sock)
 	[[ $header ]] && args+=(-H "$header")
+	[[ $from ]] && args+=(--interface "$from")
 	[[ $body ]] && args+=(--data-binary "$body")
 	curl "${args[@]}" "http://127.0.0.1:8240$path"
 }
@@ -81,7 +83,8 @@ expect 0 "then all passes" '"arrays"' ask net GET /v1/arrays '' "Cookie: $ola"
 expect 0 "an operator makes no users" '"role"' ask net POST /v1/users '{"user":"x","role":"user"}' "Cookie: $ola"
 
 # --- tokens
-token=$(ask net POST /v1/tokens '{"ttl_s":60}' "Cookie: $ola" | sed -n 's/.*"token": *"\([^"]*\)".*/\1/p')
+new_token() { ask net POST /v1/tokens "$1" "Cookie: $2" | sed -n 's/.*"token": *"\([^"]*\)".*/\1/p'; }
+token=$(new_token '{"ttl_s":60}' "$ola")
 expect 0 "a token works" '"proof": ?"token"' ask net GET /v1/whoami '' "Authorization: Bearer $token"
 expect 0 "changed in one letter it does not" '"unauthenticated"' \
 	ask net GET /v1/whoami '' "Authorization: Bearer ${token/%?/_}"
@@ -107,7 +110,30 @@ expect 1 "its value is in no file of auth" '' grep -rqa a-value-to-look-for /var
 expect 0 "a new master key" '"rotated": ?true' ask local POST /v1/secrets/rotate '{}'
 expect 0 "not over the network" '"network"' ask net GET /v1/secrets '' "Cookie: $ann"
 
-# --- kill -9: who was logged in still is
+# --- how often one user may ask, with whatever token and from wherever. Only from addresses of its own:
+# what was used up stays so for a while.
+one=$(new_token '{}' "$ann") two=$(new_token '{}' "$ann") reloads=0
+per_minute() {
+	sed -i "s/requests_per_minute: [0-9]*/requests_per_minute: $1/" "$ETC"
+	kill -HUP "$agent_pid"
+	((++reloads))
+	until_true 20 in_force
+}
+in_force() { (($(grep -ac '"config.reload".*"in force' "$LOG") == reloads)); }
+per_minute 2
+ok $? "twice a minute from now on"
+from=127.0.6.1
+expect 0 "one request passes" '"ann"' ask net GET /v1/whoami '' "Authorization: Bearer $one"
+from=127.0.6.2
+expect 0 "another token of the same user, from elsewhere, has to wait" 'too many requests of this user' \
+	ask net GET /v1/whoami '' "Authorization: Bearer $two"
+expect 0 "as long as it takes" '^Retry-After: ([1-9]|[12][0-9]|30)[^0-9]*$' grep -i retry-after "$dir/head"
+expect 0 "silence passes" '"silenced"' ask net POST /v1/silence '{}' "Authorization: Bearer $one"
+from=
+per_minute 100000
+ok $? "as before from now on"
+
+# --- kill -9: who was logged in still is (and has asked for nothing yet)
 before=$(pid_of auth)
 kill -KILL "$before"
 new_auth() { local now; now=$(pid_of auth) && [[ $now && $now != "$before" ]] && agent_answers; }

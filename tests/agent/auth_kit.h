@@ -138,6 +138,7 @@ static inline void kit_config(struct hf_auth_config *c)
 		.admin_idle_ns = 900 * HF_S, .admin_max_ns = 14400 * HF_S,
 		.step_up_ns = 300 * HF_S, .token_ttl_s = 600,
 		.lockout = { .free_tries = 5, .start_ns = 30 * HF_S, .max_ns = 3600 * HF_S },
+		.requests_per_minute = 1000000,
 	};
 }
 
@@ -168,6 +169,7 @@ static inline void kit_setup(void)
 	cr_assert_eq(hf_phc_make(&a->cfg.cost, NULL, "nobody's password", 17, (const uint8_t *)"0123456789abcdef",
 				 a->dummy), 0);
 	cr_assert_eq(hf_lockout_new(&a->lockout, a->random), 0);
+	cr_assert_eq(hf_gcra_new(&a->rates, HF_RATED_USERS, a->random), 0);
 	cr_assert_eq(hf_workers_new(&a->workers, kit.loop, a->cfg.workers, a->cfg.queue), 0);
 }
 
@@ -178,6 +180,7 @@ static inline void kit_teardown(void)
 	cr_assert_eq(kit.a.open_calls, 0, "a call was never answered");
 	hf_workers_free(kit.a.workers);
 	hf_lockout_free(kit.a.lockout);
+	hf_gcra_free(kit.a.rates);
 	hf_secrets_close(kit.a.secrets);
 	hf_keys_clear(&kit.a.keys);
 	hf_db_close(kit.a.db);

@@ -198,6 +198,9 @@ def basics(stage):
     check("another Host: 421", ask("GET", "/v1/version", headers={"Host": "evil.example"})[0] == 421)
     status, h, j, _ = ask("POST", "/v1/keys/rotate", {}, BEARER)
     check("auth's retry_after_s becomes Retry-After", status == 503 and h["Retry-After"] == "7", dict(h))
+    status, h, j, _ = ask("POST", "/v1/session/rotate", {}, BEARER)
+    check("also that of a user who asks too often", status == 429 and h["Retry-After"] == "3" and
+          j["error"]["code"] == "limited", (status, dict(h), j))
     status, h, _, _ = ask("PUT", "/v1/version", headers=BEARER)
     check("405 has Allow", status == 405 and h["Allow"] == "OPTIONS, GET, HEAD", dict(h))
     status, h, j, _ = ask("OPTIONS", "/v1/users/anna")

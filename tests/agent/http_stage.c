@@ -114,6 +114,10 @@ static void auth_message(struct hf_service *s, struct hf_link *from, struct hf_i
 		hf_link_reply(from, m->id, &m->corr, 503,
 			      json_pack("{s:s, s:s, s:i}", "code", "busy", "message", "busy",
 					"retry_after_s", 7));
+	} else if (!strcmp(name, "session.rotate")) {
+		hf_link_reply(from, m->id, &m->corr, 429,
+			      json_pack("{s:s, s:s, s:i}", "code", "limited", "message", "too many",
+					"retry_after_s", 3));
 	} else if (!strcmp(name, "version")) {
 		hf_link_reply(from, m->id, &m->corr, 200,
 			      json_pack("{s:s, s:i, s:b}", "agent", "0.1.0", "api", 1, "first_run", 0));

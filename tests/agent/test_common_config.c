@@ -267,8 +267,8 @@ Test(config, the_environment_overrides_by_documented_names)
 Test(config, each_process_gets_its_part_and_no_more)
 {
 	static const char *const sections[HF_PROCS] = {
-		[HF_PROC_AUDIT] = "environment paths log audit",
-		[HF_PROC_AUTH] = "environment paths log tenants peers auth",
+		[HF_PROC_AUDIT] = "environment paths log audit export",
+		[HF_PROC_AUTH] = "environment paths log tenants peers auth api",
 		[HF_PROC_KEEPER] = "environment paths log arrays keeper tenants",
 		[HF_PROC_EXPORT] = "environment paths log export",
 		[HF_PROC_LOCAL] = "environment paths log api",

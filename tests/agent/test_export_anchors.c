@@ -181,6 +181,7 @@ static uint16_t free_port(void)
 struct bench {
 	struct hf_test_clock clock;
 	struct hf_loop *loop;
+	uint64_t told;		/* size that was said to be outside */
 	bool ended;
 	int ret;
 	char why[HF_ERR_LEN];
@@ -359,6 +360,11 @@ Test(export, tls_only_to_who_is_vouched_for, .timeout = 30)
 
 /* ---------------------------------------------------------------- target */
 
+static void anchored(void *arg, const struct exp_checkpoint *cp)
+{
+	((struct bench *)arg)->told = cp->size;
+}
+
 static int fixed_fill(void *arg, void *buf, size_t len)
 {
 	memset(buf, 0, len);
@@ -373,7 +379,7 @@ static struct exp_target *target_to(struct bench *b, const struct hf_random *ran
 	struct exp_target *t;
 
 	cr_assert_eq(exp_route_parse(&s.route, s.host, port, NULL), 0);
-	cr_assert_eq(exp_target_new(&t, b->loop, random, &s), 0);
+	cr_assert_eq(exp_target_new(&t, b->loop, random, &s, anchored, b), 0);
 	return t;
 }
 
@@ -417,11 +423,13 @@ Test(export, newest_replaces_what_waits, .timeout = 20)
 		exp_target_offer(t, &cp);
 	turn(&b, 20);
 	cr_assert_eq(r.count, 1, "not before the time between two has passed");
+	cr_assert_eq(b.told, 7, "nobody is told of what has not been sent");
 	cr_assert(!exp_target_idle(t));
 	hf_test_clock_advance(&b.clock, 60 * HF_S);
 	turn_until(&b, t, 100);
 	cr_assert_eq(r.count, 2);
 	cr_assert(strstr(r.got[1], "size=\"100\""));
+	cr_assert_eq(b.told, 100);
 	cr_assert(exp_target_idle(t));
 	exp_target_free(t);
 	receiver_end(&r);
@@ -452,9 +460,11 @@ Test(export, tries_again_with_growing_jitter, .timeout = 20)
 	hf_test_clock_advance(&b.clock, UINT64_MAX % (2 * HF_S));
 	turn(&b, 10);
 	cr_assert_eq(stat_of(t, "failures"), 2, "the bound has doubled");
+	cr_assert_eq(b.told, 0, "nothing is outside");
 	receiver_listen(&r, port);
 	hf_test_clock_advance(&b.clock, 1);
 	turn_until(&b, t, 7);
+	cr_assert_eq(b.told, 7);
 	exp_target_free(t);
 	receiver_end(&r);
 	hf_loop_free(b.loop);
@@ -475,7 +485,7 @@ Test(export, file_has_whole_notes_or_none, .timeout = 20)
 	bench_open(&b);
 	s.fd = mkostemp(path, O_APPEND);
 	strcpy(s.path, path);
-	cr_assert_eq(exp_target_new(&t, b.loop, &random, &s), 0);
+	cr_assert_eq(exp_target_new(&t, b.loop, &random, &s, anchored, &b), 0);
 	exp_target_offer(t, &cp);
 	cr_assert(exp_target_idle(t));
 	/* The disk becomes full within the second. */
@@ -486,6 +496,7 @@ Test(export, file_has_whole_notes_or_none, .timeout = 20)
 	exp_target_offer(t, &cp);
 	cr_assert_eq(stat_of(t, "failures"), 1);
 	cr_assert_eq(stat_of(t, "anchored_size"), 7);
+	cr_assert_eq(b.told, 7);
 	memset(buf, 0, sizeof(buf));
 	n = (int)pread(s.fd, buf, sizeof(buf) - 1, 0);
 	cr_assert_eq(n, len, "%d bytes where %d are one note", n, len);

@@ -8,6 +8,7 @@
 #include "abuse.h"
 #include "check.h"
 #include "conns.h"
+#include "gcra.h"
 #include "rate_limits.h"
 #include "table.h"
 
