@@ -73,31 +73,37 @@ static int follow(struct ctl *c, int64_t seq)
 	return ret;
 }
 
-int cmd_audit_tail(struct ctl *c, int argc, char **argv)
+int audit_tail_read(struct ctl *c, int argc, char **argv)
 {
-	json_t *result = NULL;
-	uint64_t lines = 20;
-	bool on = false;
-	int64_t seq;
-	int key, ret;
+	struct ctl_tail *r = &c->req.tail;
+	int key;
 
+	*r = (struct ctl_tail){ .lines = 20 };
 	while ((key = ctl_option_next(c, argc, argv)) != -1) {
-		if (key == 'n' && !ctl_parse_u64(optarg, 1, PAGE, "--lines", &lines))
+		if (key == 'n' && !ctl_parse_u64(optarg, 1, PAGE, "--lines", &r->lines))
 			continue;
 		if (key != 'f')
 			return key == 'n' ? CTL_USAGE : ctl_option_exit(c);
-		on = true;
+		r->follow = true;
 	}
-	if (optind < argc)
-		return ctl_usage(c, "\"%s\" is one argument too many", argv[optind]);
+	return ctl_no_more(c, argc, argv);
+}
+
+int cmd_audit_tail(struct ctl *c)
+{
+	const struct ctl_tail *r = &c->req.tail;
+	json_t *result = NULL;
+	int64_t seq;
+	int ret;
+
 	c->patient = true;
 	ret = ctl_call(c, "audit.read", json_pack("{s:b, s:I}", "newest", true, "limit",
-						  (json_int_t)lines), &result);
+						  (json_int_t)r->lines), &result);
 	if (ret)
 		return ret;
 	seq = records_print(c, result, 0, true);
 	json_decref(result);
-	return on ? follow(c, seq) : CTL_OK;
+	return r->follow ? follow(c, seq) : CTL_OK;
 }
 
 /* One line: the record, a signed checkpoint and the way from one to the other. */
@@ -121,7 +127,7 @@ static int export_one(struct ctl *c, FILE *out, json_t *record)
 	return ret;
 }
 
-static int export_all(struct ctl *c, FILE *out, const json_t *range)
+static int export_all(struct ctl *c, FILE *out, const struct ctl_export *range)
 {
 	bool more = true;
 	int64_t seq = 0;
@@ -129,11 +135,14 @@ static int export_all(struct ctl *c, FILE *out, const json_t *range)
 
 	ctl_catch_signals();
 	while (!ret && more && !ctl_interrupted()) {
-		json_t *args = json_copy((json_t *)range), *result, *r;
+		json_t *args = json_pack("{s:I, s:i}", "after_seq", (json_int_t)seq, "limit", PAGE);
+		json_t *result, *r;
 		size_t i;
 
-		json_object_set_new(args, "after_seq", json_integer(seq));
-		json_object_set_new(args, "limit", json_integer(PAGE));
+		if (range->since_ns >= 0)
+			json_object_set_new(args, "since_ns", json_integer(range->since_ns));
+		if (range->until_ns >= 0)
+			json_object_set_new(args, "until_ns", json_integer(range->until_ns));
 		ret = ctl_call(c, "audit.read", args, &result);
 		if (ret)
 			break;
@@ -153,53 +162,54 @@ static int export_all(struct ctl *c, FILE *out, const json_t *range)
 	return ret;
 }
 
-int cmd_audit_export(struct ctl *c, int argc, char **argv)
+int audit_export_read(struct ctl *c, int argc, char **argv)
 {
-	json_t *range = json_object();
-	const char *path = NULL;
-	FILE *out = stdout;
-	int64_t when;
-	int key, ret;
+	struct ctl_export *r = &c->req.export;
+	int key;
 
+	*r = (struct ctl_export){ .since_ns = -1, .until_ns = -1 };
 	while ((key = ctl_option_next(c, argc, argv)) != -1) {
-		if (key == 'o') {
-			path = optarg;
-			continue;
-		}
-		if ((key != 257 && key != 258) ||
-		    ctl_parse_when(optarg, key == 257 ? "--since" : "--until", &when)) {
-			json_decref(range);
-			return key == '?' ? ctl_option_exit(c) : CTL_USAGE;
-		}
-		json_object_set_new(range, key == 257 ? "since_ns" : "until_ns", json_integer(when));
+		if (key == 'o')
+			r->path = optarg;
+		else if (key != 257 && key != 258)
+			return ctl_option_exit(c);
+		else if (ctl_parse_when(optarg, key == 257 ? "--since" : "--until",
+					key == 257 ? &r->since_ns : &r->until_ns))
+			return CTL_USAGE;
 	}
-	if (optind < argc) {
-		json_decref(range);
-		return ctl_usage(c, "\"%s\" is one argument too many", argv[optind]);
-	}
-	if (path)
-		out = fopen(path, "wxe");
-	if (!out) {
-		json_decref(range);
-		return ctl_fail(-errno, "%s", path);
-	}
+	return ctl_no_more(c, argc, argv);
+}
+
+int cmd_audit_export(struct ctl *c)
+{
+	const struct ctl_export *r = &c->req.export;
+	FILE *out = r->path ? fopen(r->path, "wxe") : stdout;
+	int ret;
+
+	if (!out)
+		return ctl_fail(-errno, "%s", r->path);
 	c->patient = true;
-	ret = export_all(c, out, range);
-	json_decref(range);
-	if (path && fclose(out) && !ret)
-		ret = ctl_fail(-errno, "%s", path);
+	ret = export_all(c, out, r);
+	if (r->path && fclose(out) && !ret)
+		ret = ctl_fail(-errno, "%s", r->path);
 	return ret;
 }
 
-int cmd_audit_verify(struct ctl *c, int argc, char **argv)
+/* Its arguments are the verifier's. */
+int audit_verify_read(struct ctl *c, int argc, char **argv)
+{
+	(void)argc;
+	c->req.argv = argv;
+	return -1;
+}
+
+int cmd_audit_verify(struct ctl *c)
 {
 	static char name[] = "holdfast-audit-verify";
 	char path[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(name) - 1);
-	char *slash;
+	char **argv = c->req.argv, *slash;
 
-	(void)c;
-	(void)argc;
 	if (n <= 0)
 		return ctl_fail(-errno, "/proc/self/exe");
 	path[n] = '\0';
@@ -250,11 +260,9 @@ static int report_show(struct ctl *c, json_t *result)
 	return CTL_OK;
 }
 
-int cmd_report(struct ctl *c, int argc, char **argv)
+int report_read(struct ctl *c, int argc, char **argv)
 {
 	const char *since = "24h";
-	json_t *result = NULL;
-	int64_t when;
 	int key, ret;
 
 	while ((key = ctl_option_next(c, argc, argv)) != -1) {
@@ -262,11 +270,17 @@ int cmd_report(struct ctl *c, int argc, char **argv)
 			return ctl_option_exit(c);
 		since = optarg;
 	}
-	if (optind < argc)
-		return ctl_usage(c, "\"%s\" is one argument too many", argv[optind]);
-	if (ctl_parse_when(since, "--since", &when))
-		return CTL_USAGE;
-	ret = ctl_call(c, "security.report",
-		       json_pack("{s:I}", "since_ns", (json_int_t)when), &result);
+	ret = ctl_no_more(c, argc, argv);
+	if (ret != -1)
+		return ret;
+	return ctl_parse_when(since, "--since", &c->req.since_ns) ? CTL_USAGE : -1;
+}
+
+int cmd_report(struct ctl *c)
+{
+	json_t *args = json_pack("{s:I}", "since_ns", (json_int_t)c->req.since_ns);
+	json_t *result = NULL;
+	int ret = ctl_call(c, "security.report", args, &result);
+
 	return ret ? ret : report_show(c, result);
 }

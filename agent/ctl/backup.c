@@ -41,16 +41,12 @@ const struct ctl_option backup_options[] = {
 	{ NULL, 0, NULL, NULL },
 };
 
-struct backup_args {
-	const char *archive, *key, *state, *run, *config;
-};
-
-/* -1: go on, else an exit code. */
-static int args_read(struct ctl *c, int argc, char **argv, struct backup_args *a)
+int backup_read(struct ctl *c, int argc, char **argv)
 {
+	struct ctl_backup *a = &c->req.backup;
 	int key;
 
-	*a = (struct backup_args){ .state = STATE, .run = RUN, .config = HF_CONFIG_FILE };
+	*a = (struct ctl_backup){ .state = STATE, .run = RUN, .config = HF_CONFIG_FILE };
 	while ((key = ctl_option_next(c, argc, argv)) != -1) {
 		switch (key) {
 		case 'k':
@@ -82,7 +78,7 @@ static int fail(const struct hf_err *e)
 }
 
 /* The public key as 64 hex digits. 0, or an exit code after saying why. */
-static int key_read(const struct backup_args *a, uint8_t pub[HF_ED25519_BYTES])
+static int key_read(const struct ctl_backup *a, uint8_t pub[HF_ED25519_BYTES])
 {
 	char path[PATH_MAX], *text = NULL;
 	struct hf_err e = { "" };
@@ -115,7 +111,7 @@ static int key_read(const struct backup_args *a, uint8_t pub[HF_ED25519_BYTES])
 	return CTL_FAILED;
 }
 
-static int archive_open(const struct backup_args *a)
+static int archive_open(const struct ctl_backup *a)
 {
 	int fd = open(a->archive, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
@@ -147,20 +143,17 @@ static int manifest_show(const struct ctl *c, json_t *manifest, const char *what
 	return CTL_OK;
 }
 
-int cmd_backup_verify(struct ctl *c, int argc, char **argv)
+int cmd_backup_verify(struct ctl *c)
 {
+	const struct ctl_backup *a = &c->req.backup;
 	uint8_t pub[HF_ED25519_BYTES];
 	struct hf_err e = { "" };
-	struct backup_args a;
 	json_t *manifest;
-	int ret = args_read(c, argc, argv, &a), fd;
+	int ret = key_read(a, pub), fd;
 
-	if (ret != -1)
-		return ret;
-	ret = key_read(&a, pub);
 	if (ret)
 		return ret;
-	fd = archive_open(&a);
+	fd = archive_open(a);
 	if (fd < 0)
 		return CTL_FAILED;
 	ret = hf_archive_verify(fd, pub, &manifest, &e);
@@ -171,14 +164,14 @@ int cmd_backup_verify(struct ctl *c, int argc, char **argv)
 /* ------------------------------------------------------------------ restore */
 
 struct restore {
-	const struct backup_args *args;
+	const struct ctl_backup *args;
 	char fresh[PATH_MAX], before[PATH_MAX];
 	int freshfd;
 	json_t *manifest;
 };
 
 /* The lock that a running holdfastd holds, wherever its parent keeps it; ours until we exit. */
-static int agent_stopped(const struct backup_args *a)
+static int agent_stopped(const struct ctl_backup *a)
 {
 	static const char *const places[] = { "", "/parent" };
 	char path[PATH_MAX];
@@ -416,24 +409,21 @@ static void fresh_remove(const struct restore *r)
 		waitpid(pid, NULL, 0);
 }
 
-int cmd_backup_restore(struct ctl *c, int argc, char **argv)
+int cmd_backup_restore(struct ctl *c)
 {
+	const struct ctl_backup *a = &c->req.backup;
 	uint8_t pub[HF_ED25519_BYTES];
-	struct restore r = { .freshfd = -1 };
-	struct backup_args a;
-	int ret = args_read(c, argc, argv, &a), fd = -1;
+	struct restore r = { .args = a, .freshfd = -1 };
+	int ret, fd = -1;
 
-	if (ret != -1)
-		return ret;
 	if (geteuid()) {
 		fprintf(stderr, "holdfastctl: only root can restore a backup\n");
 		return CTL_DENIED;
 	}
-	r.args = &a;
-	ret = agent_stopped(&a);
+	ret = agent_stopped(a);
 	if (!ret)
-		ret = key_read(&a, pub);
-	if (!ret && (fd = archive_open(&a)) < 0)
+		ret = key_read(a, pub);
+	if (!ret && (fd = archive_open(a)) < 0)
 		ret = CTL_FAILED;
 	if (!ret)
 		ret = fresh_make(&r);

@@ -20,7 +20,6 @@
 #define ANSWER_MAX	(256 * 1024)	/* the agent's messages are below 60 KiB */
 #define CONNECT_MS	3000L
 #define DEADLINE_MS	15000L		/* a password hash in a queue of eight included */
-#define URL_MAX		1024
 #define PATIENCE	30		/* tries of one call that is limited */
 
 struct buffer {
@@ -30,7 +29,7 @@ struct buffer {
 
 const char *ctl_agent_name(const struct ctl *c)
 {
-	static char name[URL_MAX];
+	static char name[CTL_URL_MAX];
 
 	if (!c->agent || c->agent[0] == '/')
 		snprintf(name, sizeof(name), "unix:%s", c->agent ? c->agent : CTL_AGENT_SOCKET);
@@ -39,6 +38,7 @@ const char *ctl_agent_name(const struct ctl *c)
 	return name;
 }
 
+/* NULL: the agent is a URL. */
 static const char *agent_socket(const struct ctl *c)
 {
 	const char *name = ctl_agent_name(c);
@@ -58,6 +58,9 @@ static bool url_ok(const char *url)
 {
 	static const char *const here[] = { "http://127.0.0.1", "http://[::1]", "http://localhost" };
 
+	/* With a user or a query the host or the path is another than it seems. */
+	if (strpbrk(url, "@?#\\"))
+		return false;
 	if (!strncmp(url, "https://", 8) && url[8])
 		return true;
 	for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++) {
@@ -67,6 +70,11 @@ static bool url_ok(const char *url)
 			return true;
 	}
 	return false;
+}
+
+bool ctl_agent_ok(const struct ctl *c)
+{
+	return agent_socket(c) || url_ok(c->agent);
 }
 
 /* Blocks that held a password do not go back to the heap as they are. */
@@ -136,16 +144,16 @@ static bool url_add(char *url, const char *text, size_t len)
 {
 	size_t n = strlen(url);
 
-	if (n + len >= URL_MAX)
+	if (n + len >= CTL_URL_MAX)
 		return false;
 	memcpy(url + n, text, len);
 	url[n + len] = '\0';
 	return true;
 }
 
-static bool url_value(CURL *h, char *url, const json_t *v)
+static bool url_value(char *url, const json_t *v)
 {
-	char buf[32], *escaped = curl_easy_escape(h, value_text(v, buf), 0);
+	char buf[32], *escaped = curl_easy_escape(NULL, value_text(v, buf), 0);
 	bool done = escaped && url_add(url, escaped, strlen(escaped));
 
 	curl_free(escaped);
@@ -153,7 +161,7 @@ static bool url_value(CURL *h, char *url, const json_t *v)
 }
 
 /* "{array}" in the path is argument "array". */
-static bool url_path(CURL *h, char *url, const char *path, const json_t *args)
+static bool url_path(char *url, const char *path, const json_t *args)
 {
 	while (*path) {
 		size_t n = strcspn(path, "{");
@@ -167,15 +175,15 @@ static bool url_path(CURL *h, char *url, const char *path, const json_t *args)
 			break;
 		end = strchr(path, '}');
 		v = json_object_getn(args, path + 1, (size_t)(end - path - 1));
-		if (!v || !url_value(h, url, v))
+		if (!v || !url_value(url, v))
 			return false;
 		path = end + 1;
 	}
 	return true;
 }
 
-static bool url_make(CURL *h, const struct ctl *c, const struct hf_op *op, const json_t *args,
-		     char *url)
+bool ctl_url_make(const struct ctl *c, const struct hf_op *op, const json_t *args,
+		  char url[CTL_URL_MAX])
 {
 	char mark = '?';
 
@@ -190,7 +198,7 @@ static bool url_make(CURL *h, const struct ctl *c, const struct hf_op *op, const
 		if (!url_add(url, c->agent, n))
 			return false;
 	}
-	if (!url_path(h, url, op->path, args))
+	if (!url_path(url, op->path, args))
 		return false;
 	for (const struct hf_field *f = op->args; f->name; f++) {
 		const json_t *v = json_object_get(args, f->name);
@@ -198,15 +206,14 @@ static bool url_make(CURL *h, const struct ctl *c, const struct hf_op *op, const
 		if (!v || f->in != HF_IN_QUERY)
 			continue;
 		if (!url_add(url, &mark, 1) || !url_add(url, f->name, strlen(f->name)) ||
-		    !url_add(url, "=", 1) || !url_value(h, url, v))
+		    !url_add(url, "=", 1) || !url_value(url, v))
 			return false;
 		mark = '&';
 	}
 	return true;
 }
 
-/* JSON of the arguments that go into the body; NULL: out of memory. Wiped by who frees it. */
-static char *body_make(const struct hf_op *op, const json_t *args)
+char *ctl_body_make(const struct hf_op *op, const json_t *args)
 {
 	json_t *body = json_object();
 	char *text;
@@ -310,22 +317,22 @@ _Static_assert(sizeof(((struct ctl_answer *)0)->why) >= CURL_ERROR_SIZE, "error 
 
 void ctl_http(struct ctl *c, const struct hf_op *op, const json_t *args, struct ctl_answer *a)
 {
-	char url[URL_MAX], credential[CTL_TOKEN_MAX] = "", *body = NULL;
+	char url[CTL_URL_MAX], credential[CTL_TOKEN_MAX] = "", *body = NULL;
 	struct curl_slist *headers = NULL;
 	struct buffer in = { NULL, 0 };
 	CURL *h = NULL;
 	CURLcode ret;
 
 	memset(a, 0, sizeof(*a));
-	if (!agent_socket(c) && !url_ok(c->agent)) {
+	if (!ctl_agent_ok(c)) {
 		snprintf(a->why, sizeof(a->why),
 			 "https://HOST[:PORT], http:// on this host, or the path of a socket is required");
 		return;
 	}
 	h = curl_easy_init();
-	body = body_make(op, args);
+	body = ctl_body_make(op, args);
 	headers = h ? headers_make(c, h, op, credential) : NULL;
-	if (!h || !body || !headers || !url_make(h, c, op, args, url) ||
+	if (!h || !body || !headers || !ctl_url_make(c, op, args, url) ||
 	    !handle_set(h, c, op, url, body, &in, a)) {
 		snprintf(a->why, sizeof(a->why), "the request cannot be made");
 		goto out;

@@ -11,6 +11,7 @@
 #include "ops.h"
 
 #define CTL_AGENT_SOCKET	"/run/holdfast/api.sock"
+#define CTL_URL_MAX		1024
 #define CTL_COOKIE_MAX		512	/* "name=value" and NUL */
 #define CTL_TOKEN_MAX		4096
 #define CTL_SECRET_MAX		8193	/* what may be typed, and NUL */
@@ -28,6 +29,8 @@ int ctl_call(struct ctl *c, const char *op, json_t *args, json_t **result);
 
 /* Is there an agent to ask: one named by --agent, or its socket on this host? */
 bool ctl_agent_there(const struct ctl *c);
+/* "0", "/dev/holdfast0": a number; anything else is a serial. */
+bool ctl_array_number(const char *device, int64_t *array);
 /* Number of the array that -d means, as the agent knows it. 0, or an exit code after saying why. */
 int ctl_agent_array(struct ctl *c, int64_t *array);
 
@@ -45,6 +48,14 @@ struct ctl_answer {
 	char corr[HF_CORR_TEXT];
 	char why[256];
 };
+
+/* What would be sent; pure. Is the agent a socket, or a URL that a password may be sent to? */
+bool ctl_agent_ok(const struct ctl *c);
+/* @args: checked. false: longer than CTL_URL_MAX, or out of memory. */
+bool ctl_url_make(const struct ctl *c, const struct hf_op *op, const json_t *args,
+		  char url[CTL_URL_MAX]);
+/* JSON of the arguments that go into the body; NULL: out of memory. Wiped by who frees it. */
+char *ctl_body_make(const struct hf_op *op, const json_t *args);
 
 /* Transport only: no credentials asked for, nothing printed. @args: checked, borrowed. */
 void ctl_http(struct ctl *c, const struct hf_op *op, const json_t *args, struct ctl_answer *a);

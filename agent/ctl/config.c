@@ -109,53 +109,54 @@ static int print(const struct ctl *c, const struct hf_config *config)
 	return CTL_OK;
 }
 
-int cmd_config_check(struct ctl *c, int argc, char **argv)
+int config_check_read(struct ctl *c, int argc, char **argv)
 {
-	bool with_env = false, show = false;
-	struct hf_config *config;
-	int key, ret;
+	struct ctl_config_file *r = &c->req.config;
+	int key;
 
 	while ((key = ctl_option_next(c, argc, argv)) != -1) {
 		if (key == 'e')
-			with_env = true;
+			r->with_env = true;
 		else if (key == 'p')
-			show = true;
+			r->show = true;
 		else
 			return ctl_option_exit(c);
 	}
 	if (argc - optind > 1)
 		return ctl_usage(c, "\"%s\" is one argument too many", argv[optind + 1]);
-	ret = config_load(c, argc > optind ? argv[optind] : HF_CONFIG_FILE, with_env, &config);
+	r->path = argc > optind ? argv[optind] : HF_CONFIG_FILE;
+	return -1;
+}
+
+int cmd_config_check(struct ctl *c)
+{
+	const struct ctl_config_file *r = &c->req.config;
+	struct hf_config *config;
+	int ret = config_load(c, r->path, r->with_env, &config);
+
 	if (ret)
 		return ret;
-	ret = show ? print(c, config) : CTL_OK;
+	ret = r->show ? print(c, config) : CTL_OK;
 	hf_config_free(config);
 	return ret;
 }
 
-int cmd_config_schema(struct ctl *c, int argc, char **argv)
+int cmd_config_schema(struct ctl *c)
 {
-	int ret = ctl_no_options(c, argc, argv, 0, 0);
-
-	return ret != -1 ? ret : ctl_json_print(ctl_config_schema(), true);
+	(void)c;
+	return ctl_json_print(ctl_config_schema(), true);
 }
 
-int cmd_config_man(struct ctl *c, int argc, char **argv)
+int cmd_config_man(struct ctl *c)
 {
-	int ret = ctl_no_options(c, argc, argv, 0, 0);
-
-	if (ret != -1)
-		return ret;
+	(void)c;
 	ctl_config_man(stdout);
 	return CTL_OK;
 }
 
-int cmd_config_doc(struct ctl *c, int argc, char **argv)
+int cmd_config_doc(struct ctl *c)
 {
-	int ret = ctl_no_options(c, argc, argv, 0, 0);
-
-	if (ret != -1)
-		return ret;
+	(void)c;
 	ctl_config_markdown(stdout);
 	return CTL_OK;
 }
@@ -199,8 +200,9 @@ static int changes_show(struct ctl *c, json_t *result)
 }
 
 /* Sends a file, after checking it here: errors are nearer to who made them. */
-static int file_send(struct ctl *c, const char *path, const char *op, const char *comment)
+static int file_send(struct ctl *c, const char *op)
 {
+	const char *path = c->req.config.path, *comment = c->req.config.comment;
 	struct hf_config *config;
 	json_t *args, *result;
 	char *text;
@@ -221,11 +223,18 @@ static int file_send(struct ctl *c, const char *path, const char *op, const char
 	return ret ? ret : changes_show(c, result);
 }
 
-int cmd_config_diff(struct ctl *c, int argc, char **argv)
+int config_diff_read(struct ctl *c, int argc, char **argv)
 {
 	int ret = ctl_no_options(c, argc, argv, 1, 1);
 
-	return ret != -1 ? ret : file_send(c, argv[optind], "config.diff", NULL);
+	if (ret == -1)
+		c->req.config.path = argv[optind];
+	return ret;
+}
+
+int cmd_config_diff(struct ctl *c)
+{
+	return file_send(c, "config.diff");
 }
 
 const struct ctl_option config_apply_options[] = {
@@ -233,17 +242,23 @@ const struct ctl_option config_apply_options[] = {
 	{ NULL, 0, NULL, NULL },
 };
 
-int cmd_config_apply(struct ctl *c, int argc, char **argv)
+int config_apply_read(struct ctl *c, int argc, char **argv)
 {
-	const char *comment = NULL;
+	struct ctl_config_file *r = &c->req.config;
 	int key;
 
 	while ((key = ctl_option_next(c, argc, argv)) != -1) {
 		if (key != 'm')
 			return ctl_option_exit(c);
-		comment = optarg;
+		r->comment = optarg;
 	}
 	if (argc - optind != 1)
 		return ctl_usage(c, "one file is wanted");
-	return file_send(c, argv[optind], "config.apply", comment);
+	r->path = argv[optind];
+	return -1;
+}
+
+int cmd_config_apply(struct ctl *c)
+{
+	return file_send(c, "config.apply");
 }

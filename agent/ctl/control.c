@@ -31,8 +31,10 @@ static int act_by_agent(struct ctl *c, const char *op, const char *comment)
 	if (ret)
 		return ret;
 	args = json_pack("{s:I}", "array", (json_int_t)array);
-	if (comment)
-		json_object_set_new(args, "comment", json_string(comment));
+	if (comment && json_object_set_new(args, "comment", json_string(comment))) {
+		json_decref(args);
+		return ctl_usage(c, "the comment must be UTF-8");
+	}
 	ret = ctl_call(c, op, args, &result);
 	if (ret)
 		return ret;
@@ -78,33 +80,35 @@ static int act_by_lease(struct ctl *c, uint32_t right, const char *what,
 	return ret;
 }
 
-static int act(struct ctl *c, int argc, char **argv, const char *op, uint32_t right,
-	       int (*fn)(struct holdfast_array *a, struct holdfast_reason *r))
+int act_read(struct ctl *c, int argc, char **argv)
 {
-	const char *comment = NULL;
 	int key;
 
 	while ((key = ctl_option_next(c, argc, argv)) != -1) {
 		if (key != 257)
 			return ctl_option_exit(c);
-		comment = optarg;
+		c->req.comment = optarg;
 	}
-	if (optind < argc)
-		return ctl_usage(c, "\"%s\" is one argument too many", argv[optind]);
+	return ctl_no_more(c, argc, argv);
+}
+
+static int act(struct ctl *c, const char *op, uint32_t right,
+	       int (*fn)(struct holdfast_array *a, struct holdfast_reason *r))
+{
 	/* A keeper named on the line is meant, whatever else there is. */
 	if (!c->socket && ctl_agent_there(c))
-		return act_by_agent(c, op, comment);
+		return act_by_agent(c, op, c->req.comment);
 	return act_by_lease(c, right, c->command->name, fn);
 }
 
-int cmd_arm(struct ctl *c, int argc, char **argv)
+int cmd_arm(struct ctl *c)
 {
-	return act(c, argc, argv, "array.arm", HOLDFAST_RIGHT_ARM, holdfast_arm);
+	return act(c, "array.arm", HOLDFAST_RIGHT_ARM, holdfast_arm);
 }
 
-int cmd_reset(struct ctl *c, int argc, char **argv)
+int cmd_reset(struct ctl *c)
 {
-	return act(c, argc, argv, "array.reset", HOLDFAST_RIGHT_RESET, holdfast_reset);
+	return act(c, "array.reset", HOLDFAST_RIGHT_RESET, holdfast_reset);
 }
 
 static int silence_by_agent(struct ctl *c, bool latch)
@@ -116,28 +120,35 @@ static int silence_by_agent(struct ctl *c, bool latch)
 								  (json_int_t)array, "latch", latch), NULL);
 }
 
-int cmd_silence(struct ctl *c, int argc, char **argv)
+int silence_read(struct ctl *c, int argc, char **argv)
 {
-	struct holdfast_array *a;
-	uint32_t flags = 0;
-	int key, ret;
+	int key;
 
 	while ((key = ctl_option_next(c, argc, argv)) != -1) {
 		if (key != 'l')
 			return ctl_option_exit(c);
-		flags = HOLDFAST_SILENCE_LATCH;
+		c->req.latch = true;
 	}
 	/* Whatever else is on the line: who says silence gets it. */
+	return -1;
+}
+
+int cmd_silence(struct ctl *c)
+{
+	bool latch = c->req.latch;
+	struct holdfast_array *a;
+	int ret;
+
 	if (c->agent)
-		return silence_by_agent(c, flags);
+		return silence_by_agent(c, latch);
 	/* The device first: silence must not depend on the agent. */
 	ret = holdfast_open(&a, c->device, 0);
 	if (!ret) {
-		ret = holdfast_silence(a, flags);
+		ret = holdfast_silence(a, latch ? HOLDFAST_SILENCE_LATCH : 0);
 		holdfast_close(a);
 	}
 	if (ret && ctl_agent_there(c))
-		return silence_by_agent(c, flags);
+		return silence_by_agent(c, latch);
 	return ret ? ctl_fail(ret, "%s", c->device ? c->device : "array") : CTL_OK;
 }
 
@@ -173,15 +184,12 @@ static void self_test_text(const struct holdfast_self_test *t)
 		printf("%s\n", holdfast_strerror_reason(&t->reason, text, sizeof(text)));
 }
 
-int cmd_self_test(struct ctl *c, int argc, char **argv)
+int cmd_self_test(struct ctl *c)
 {
 	struct holdfast_self_test t;
 	struct holdfast_array *a;
-	int ret = ctl_no_options(c, argc, argv, 0, 0);
+	int ret = ctl_open(c, &a, HOLDFAST_OPEN_WRITE);
 
-	if (ret >= 0)
-		return ret;
-	ret = ctl_open(c, &a, HOLDFAST_OPEN_WRITE);
 	if (ret)
 		return ret;
 	ret = holdfast_self_test(a, &t);

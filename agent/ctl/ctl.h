@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "libholdfast.h"
+#include "request.h"
 
 /* Exit codes; documented in docs/man/holdfastctl.1, so they stay. */
 enum ctl_exit {
@@ -27,8 +28,6 @@ enum ctl_exit {
 	CTL_LATER	= 11,	/* rate limit or overload: try again later */
 };
 
-#define CTL_OPTIONS	32	/* of one command, the common ones included */
-
 struct ctl_option {
 	const char *name;
 	int key;		/* the short option, or any number above 255 */
@@ -43,7 +42,12 @@ struct ctl_command {
 	const char *args;	/* as shown in usage */
 	const char *help;
 	const struct ctl_option *options;	/* ends with a NULL name; NULL: none */
-	int (*run)(struct ctl *c, int argc, char **argv);
+	/*
+	 * From the command line to @c's request: no file, no socket, no terminal.
+	 * Return: -1, or an exit code after saying why (help that was asked for is said).
+	 */
+	int (*read)(struct ctl *c, int argc, char **argv);
+	int (*run)(struct ctl *c);	/* does it. Return: exit code */
 	const struct ctl_command *subs;		/* ends with a NULL name; then @run is NULL */
 	/*
 	 * An operation of the agent: arguments, options and help come from its line in
@@ -63,16 +67,29 @@ struct ctl {
 	bool json;
 	bool patient;		/* reads that were limited are tried again when the agent says */
 	bool help_shown;
-	bool stop;		/* the options ended the command: help, or wrong */
 	char refused[32];	/* the code of the agent's last refusal, "": none */
 	struct option longs[CTL_OPTIONS + 1];
 	char shorts[2 * CTL_OPTIONS + 2];
+	union ctl_request req;
+	json_t *args;		/* of an operation: as typed, without the array and the secrets */
 };
+
+/**
+ * ctl_read() - from the command line to a command and its request
+ * @c:	all zero
+ *
+ * Pure but for what it says on standard output and error, and getopt's own
+ * variables. Return: -1: c->command is to be run; else an exit code.
+ */
+int ctl_read(struct ctl *c, int argc, char **argv);
+void ctl_clear(struct ctl *c);
 
 /* The next option's key, -1: no more (optind as getopt's), '?': wrong, said already. */
 int ctl_option_next(struct ctl *c, int argc, char **argv);
 /* For a command without options of its own: reads the common ones, counts arguments. */
 int ctl_no_options(struct ctl *c, int argc, char **argv, int min, int max);
+/* No argument is left behind the options. Return: -1, or an exit code after saying why. */
+int ctl_no_more(struct ctl *c, int argc, char **argv);
 int ctl_usage(struct ctl *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* What ctl_option_next() gave '?' for: help that was asked for is no error. */
 int ctl_option_exit(const struct ctl *c);
@@ -115,6 +132,12 @@ const char *ctl_sensor_label(struct holdfast_array *a, uint32_t index, char *buf
 const char *ctl_sensor_unit(uint32_t kind);
 /* Date and time of CLOCK_REALTIME @real_ns. */
 const char *ctl_time(uint64_t real_ns, char *buf, size_t len);
+/*
+ * "NAME=VALUE" into @env, by the @n limits that the driver has. 0, or an exit code after saying
+ * what is wrong.
+ */
+int ctl_limit_set(struct holdfast_envelope *env, const struct holdfast_limit_info *known, int n,
+		  const char *text);
 uint64_t ctl_now_ns(void);	/* CLOCK_MONOTONIC */
 void ctl_event_print(const struct holdfast_event *e);
 
@@ -122,62 +145,68 @@ void ctl_event_print(const struct holdfast_event *e);
 void ctl_catch_signals(void);
 bool ctl_interrupted(void);
 
-/* Everything that one keeper needs to know (keep.c). */
-struct ctl_keep {
-	const char *socket;	/* NULL: only @sock */
-	const char *group;	/* may ask for leases besides root; NULL: nobody */
-	uint32_t rights;	/* that the group may have */
-	int sock;		/* connected already, ends the keeping when it closes; -1: none */
-	bool seal;
-	bool arm;
-	bool quiet;
-};
-
+/* A keeper of its own (keep.c), until it ends. Return: exit code. */
 int ctl_keep_run(struct ctl *c, const struct ctl_keep *k);
 
 extern const struct ctl_command ctl_commands[];	/* ends with a NULL name */
 
-int cmd_list(struct ctl *c, int argc, char **argv);
-int cmd_status(struct ctl *c, int argc, char **argv);
-int cmd_solve(struct ctl *c, int argc, char **argv);
-int cmd_play(struct ctl *c, int argc, char **argv);
-int cmd_arm(struct ctl *c, int argc, char **argv);
-int cmd_silence(struct ctl *c, int argc, char **argv);
-int cmd_reset(struct ctl *c, int argc, char **argv);
-int cmd_envelope(struct ctl *c, int argc, char **argv);
-int cmd_fence(struct ctl *c, int argc, char **argv);
-int cmd_events(struct ctl *c, int argc, char **argv);
-int cmd_explain(struct ctl *c, int argc, char **argv);
-int cmd_self_test(struct ctl *c, int argc, char **argv);
-int cmd_keep(struct ctl *c, int argc, char **argv);
-int cmd_lease_list(struct ctl *c, int argc, char **argv);
-int cmd_trip(struct ctl *c, int argc, char **argv);
-int cmd_blackbox(struct ctl *c, int argc, char **argv);
+/* Readers, and what is done. A command without options or arguments has the first reader. */
+int ctl_plain_read(struct ctl *c, int argc, char **argv);
+int act_read(struct ctl *c, int argc, char **argv);
+int audit_export_read(struct ctl *c, int argc, char **argv);
+int audit_tail_read(struct ctl *c, int argc, char **argv);
+int audit_verify_read(struct ctl *c, int argc, char **argv);
+int backup_read(struct ctl *c, int argc, char **argv);
+int config_apply_read(struct ctl *c, int argc, char **argv);
+int config_check_read(struct ctl *c, int argc, char **argv);
+int config_diff_read(struct ctl *c, int argc, char **argv);
+int envelope_read(struct ctl *c, int argc, char **argv);
+int events_read(struct ctl *c, int argc, char **argv);
+int fence_read(struct ctl *c, int argc, char **argv);
+int keep_read(struct ctl *c, int argc, char **argv);
+int login_read(struct ctl *c, int argc, char **argv);
+int op_read(struct ctl *c, int argc, char **argv);
+int play_read(struct ctl *c, int argc, char **argv);
+int report_read(struct ctl *c, int argc, char **argv);
+int silence_read(struct ctl *c, int argc, char **argv);
+int solve_read(struct ctl *c, int argc, char **argv);
+int status_read(struct ctl *c, int argc, char **argv);
 
-int cmd_op(struct ctl *c, int argc, char **argv);	/* what has @op and needs nothing else */
-int cmd_login(struct ctl *c, int argc, char **argv);
-int cmd_logout(struct ctl *c, int argc, char **argv);
-int cmd_audit_tail(struct ctl *c, int argc, char **argv);
-int cmd_audit_export(struct ctl *c, int argc, char **argv);
-int cmd_audit_verify(struct ctl *c, int argc, char **argv);
-int cmd_report(struct ctl *c, int argc, char **argv);
+int cmd_arm(struct ctl *c);
+int cmd_audit_export(struct ctl *c);
+int cmd_audit_tail(struct ctl *c);
+int cmd_audit_verify(struct ctl *c);
+int cmd_backup_restore(struct ctl *c);
+int cmd_backup_verify(struct ctl *c);
+int cmd_blackbox(struct ctl *c);
+int cmd_config_apply(struct ctl *c);
+int cmd_config_check(struct ctl *c);
+int cmd_config_diff(struct ctl *c);
+int cmd_config_doc(struct ctl *c);
+int cmd_config_man(struct ctl *c);
+int cmd_config_schema(struct ctl *c);
+int cmd_envelope(struct ctl *c);
+int cmd_events(struct ctl *c);
+int cmd_explain(struct ctl *c);
+int cmd_fence(struct ctl *c);
+int cmd_keep(struct ctl *c);
+int cmd_lease_list(struct ctl *c);
+int cmd_list(struct ctl *c);
+int cmd_login(struct ctl *c);
+int cmd_logout(struct ctl *c);
+int cmd_op(struct ctl *c);	/* what has @op and needs nothing else */
+int cmd_play(struct ctl *c);
+int cmd_report(struct ctl *c);
+int cmd_reset(struct ctl *c);
+int cmd_self_test(struct ctl *c);
+int cmd_silence(struct ctl *c);
+int cmd_solve(struct ctl *c);
+int cmd_status(struct ctl *c);
+int cmd_trip(struct ctl *c);
 
-extern const struct ctl_option act_options[], login_options[], tail_options[], export_options[], report_options[];
-extern const struct ctl_option status_options[], solve_options[], play_options[],
-	silence_options[], envelope_options[], events_options[], keep_options[];
-
-int cmd_config_check(struct ctl *c, int argc, char **argv);
-int cmd_config_schema(struct ctl *c, int argc, char **argv);
-int cmd_config_man(struct ctl *c, int argc, char **argv);
-int cmd_config_doc(struct ctl *c, int argc, char **argv);
-int cmd_config_diff(struct ctl *c, int argc, char **argv);
-int cmd_config_apply(struct ctl *c, int argc, char **argv);
-
-extern const struct ctl_option config_check_options[], config_apply_options[];
-
-int cmd_backup_verify(struct ctl *c, int argc, char **argv);
-int cmd_backup_restore(struct ctl *c, int argc, char **argv);
-
-extern const struct ctl_option backup_options[];
+extern const struct ctl_option act_options[], backup_options[], config_apply_options[],
+	config_check_options[], envelope_options[], events_options[], export_options[],
+	keep_options[], login_options[], play_options[], report_options[], silence_options[],
+	solve_options[], status_options[], tail_options[];
 
 #endif /* HF_CTL_H */

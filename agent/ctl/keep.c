@@ -236,39 +236,43 @@ close:
 	return ret;
 }
 
-int cmd_keep(struct ctl *c, int argc, char **argv)
+int keep_read(struct ctl *c, int argc, char **argv)
 {
-	struct ctl_keep k = { .group = "holdfast", .sock = -1,
-			      .rights = HOLDFAST_RIGHT_FRAMES | HOLDFAST_RIGHT_RAW };
+	struct ctl_keep *k = &c->req.keep;
 	int key;
 
+	*k = (struct ctl_keep){ .group = "holdfast", .sock = -1,
+				.rights = HOLDFAST_RIGHT_FRAMES | HOLDFAST_RIGHT_RAW };
 	while ((key = ctl_option_next(c, argc, argv)) != -1) {
 		switch (key) {
 		case 'g':
-			k.group = optarg;
+			k->group = optarg;
 			break;
 		case 257:
-			k.rights |= HOLDFAST_RIGHT_ARM;
+			k->rights |= HOLDFAST_RIGHT_ARM;
 			break;
 		case 258:
-			k.rights |= HOLDFAST_RIGHT_RESET;
+			k->rights |= HOLDFAST_RIGHT_RESET;
 			break;
 		case 259:
-			k.seal = true;
+			k->seal = true;
 			break;
 		case 260:
-			k.arm = true;
+			k->arm = true;
 			break;
 		case 'q':
-			k.quiet = true;
+			k->quiet = true;
 			break;
 		default:
 			return ctl_option_exit(c);
 		}
 	}
-	if (optind < argc)
-		return ctl_usage(c, "\"%s\" is one argument too many", argv[optind]);
-	k.socket = c->socket ? c->socket : HOLDFAST_KEEPER_SOCKET;
+	k->socket = c->socket ? c->socket : HOLDFAST_KEEPER_SOCKET;
+	return ctl_no_more(c, argc, argv);
+}
+
+int cmd_keep(struct ctl *c)
+{
 	ctl_catch_signals();
-	return ctl_keep_run(c, &k);
+	return ctl_keep_run(c, &c->req.keep);
 }

@@ -3,6 +3,7 @@
  * envelope and fence: the limits of the site. Names, units and ranges come
  * from the driver that is asked, so that a newer one needs no newer program.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -17,54 +18,70 @@ const struct ctl_option envelope_options[] = {
 	{ NULL, 0, NULL, NULL },
 };
 
-static int limit_find(struct holdfast_array *a, const char *name, size_t len,
-		      struct holdfast_limit_info *info)
+/* All limits that the driver has. Return: how many, or -errno. */
+static int limits_get(struct holdfast_array *a, struct holdfast_limit_info *known)
 {
 	for (uint32_t i = 0; i < HOLDFAST_LIM_ROOM; i++) {
-		int ret = holdfast_limit_info(a, i, info);
+		int ret = holdfast_limit_info(a, i, &known[i]);
 
 		if (ret)
-			return ret == -EINVAL ? -ENOENT : ret;
-		if (strlen(info->name) == len && !memcmp(info->name, name, len))
-			return 0;
+			return ret == -EINVAL ? (int)i : ret;
 	}
-	return -ENOENT;
+	return HOLDFAST_LIM_ROOM;
 }
 
-/* NAME=VALUE into @env. */
-static int assign(struct holdfast_array *a, struct holdfast_envelope *env, const char *text)
+static const struct holdfast_limit_info *limit_find(const struct holdfast_limit_info *known,
+						    int n, const char *name, size_t len)
+{
+	for (int i = 0; i < n; i++)
+		if (strlen(known[i].name) == len && !memcmp(known[i].name, name, len))
+			return &known[i];
+	return NULL;
+}
+
+int ctl_limit_set(struct holdfast_envelope *env, const struct holdfast_limit_info *known, int n,
+		  const char *text)
 {
 	const char *eq = strchr(text, '=');
-	struct holdfast_limit_info info;
+	const struct holdfast_limit_info *info;
 	char err[HOLDFAST_TEXT_LEN];
 	int64_t v;
-	int ret;
 
 	if (!eq || eq == text) {
 		fprintf(stderr, "holdfastctl: \"%s\": NAME=VALUE is required\n", text);
 		return CTL_USAGE;
 	}
-	ret = limit_find(a, text, (size_t)(eq - text), &info);
-	if (ret == -ENOENT) {
+	info = limit_find(known, n, text, (size_t)(eq - text));
+	if (!info) {
 		fprintf(stderr, "holdfastctl: there is no limit \"%.*s\"; holdfastctl envelope show lists them\n",
 			(int)(eq - text), text);
 		return CTL_USAGE;
 	}
-	if (ret)
-		return ctl_fail(ret, "limits");
-	if (holdfast_value_parse(eq + 1, info.unit, info.is_floor, &v, err)) {
-		fprintf(stderr, "holdfastctl: %s: %s\n", info.name, err);
+	if (holdfast_value_parse(eq + 1, info->unit, info->is_floor, &v, err)) {
+		fprintf(stderr, "holdfastctl: %s: %s\n", info->name, err);
 		return CTL_USAGE;
 	}
-	if (v < info.min || v > info.max) {
+	if (v < info->min || v > info->max) {
 		fprintf(stderr,
 			"holdfastctl: %s: %" PRId64 " %s where %" PRId64 " to %" PRId64 " is allowed\n",
-			info.name, v, info.unit, (int64_t)info.min, (int64_t)info.max);
+			info->name, v, info->unit, (int64_t)info->min, (int64_t)info->max);
 		return CTL_USAGE;
 	}
-	env->limit[info.limit] = v;
-	env->set |= 1ULL << info.limit;
+	env->limit[info->limit] = v;
+	env->set |= 1ULL << info->limit;
 	return 0;
+}
+
+/* Digits only: strtoul() takes a sign, and makes a channel of -18446744073709551615. */
+static bool channel(const char **p, unsigned long *n)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)**p))
+		return false;
+	*n = strtoul(*p, &end, 10);
+	*p = end;
+	return *n < HOLDFAST_MAX_CHANNELS;
 }
 
 /* "3,17-20": clears bits of the mask. */
@@ -75,22 +92,20 @@ static int forbid(struct holdfast_envelope *env, const char *text)
 	memset(env->mask, 0xff, sizeof(env->mask));
 	env->set_mask = 1;
 	do {
-		char *end;
-		unsigned long from = strtoul(p, &end, 10), to = from;
+		unsigned long from, to;
 
-		if (end == p)
+		if (!channel(&p, &from))
 			goto bad;
-		if (*end == '-') {
-			p = end + 1;
-			to = strtoul(p, &end, 10);
-			if (end == p)
+		to = from;
+		if (*p == '-') {
+			p++;
+			if (!channel(&p, &to))
 				goto bad;
 		}
-		if (to >= HOLDFAST_MAX_CHANNELS || from > to || (*end && *end != ','))
+		if (from > to || (*p && *p != ','))
 			goto bad;
 		for (; from <= to; from++)
 			env->mask[from / 64] &= ~(1ULL << (from % 64));
-		p = end;
 	} while (*p++);
 	return 0;
 bad:
@@ -187,13 +202,18 @@ static int envelope_show(struct ctl *c, struct holdfast_array *a)
 	return CTL_OK;
 }
 
-static int envelope_change(struct holdfast_array *a, struct holdfast_envelope *env, int argc,
-			   char **argv, bool tighten)
+static int envelope_change(struct holdfast_array *a, struct ctl_envelope *r)
 {
-	int ret;
+	struct holdfast_limit_info known[HOLDFAST_LIM_ROOM];
+	struct holdfast_envelope *env = &r->env;
+	const char *what = r->count ? r->limits[0] : "envelope";
+	bool tighten = r->verb[0] == 't';
+	int n = limits_get(a, known), ret;
 
-	for (int i = 0; i < argc; i++) {
-		ret = assign(a, env, argv[i]);
+	if (n < 0)
+		return ctl_fail(n, "limits");
+	for (int i = 0; i < r->count; i++) {
+		ret = ctl_limit_set(env, known, n, r->limits[i]);
 		if (ret)
 			return ret;
 	}
@@ -202,38 +222,51 @@ static int envelope_change(struct holdfast_array *a, struct holdfast_envelope *e
 		return ctl_fail(ret, "envelope set: only while silent or tripped");
 	if (ret == -EPERM && !tighten && env->sealed) {
 		fprintf(stderr, "holdfastctl: %s: sealed: until reboot the envelope can only be tightened\n",
-			argc ? argv[0] : "envelope");
+			what);
 		return CTL_DENIED;
 	}
-	return ret ? ctl_fail_reason(ret, &env->reason, argc ? argv[0] : "envelope") : CTL_OK;
+	return ret ? ctl_fail_reason(ret, &env->reason, what) : CTL_OK;
 }
 
-int cmd_envelope(struct ctl *c, int argc, char **argv)
+int envelope_read(struct ctl *c, int argc, char **argv)
 {
-	struct holdfast_envelope env = { 0 };
-	struct holdfast_array *a;
-	const char *verb;
-	int key, n, ret;
+	static const char *const verbs[] = { "show", "seal", "set", "tighten" };
+	struct ctl_envelope *r = &c->req.envelope;
+	bool changes;
+	size_t i = 0;
+	int key;
 
 	while ((key = ctl_option_next(c, argc, argv)) != -1)
-		if (key != 'f' || forbid(&env, optarg))
+		if (key != 'f' || forbid(&r->env, optarg))
 			return ctl_option_exit(c);
-	verb = optind < argc ? argv[optind] : "show";
-	n = optind < argc ? argc - optind - 1 : 0;
-	if ((!strcmp(verb, "show") || !strcmp(verb, "seal")) ? n : !n && !env.set_mask)
-		return ctl_usage(c, n ? "too many arguments" : "NAME=VALUE is missing");
-	ret = ctl_open(c, &a, 0);
+	r->verb = optind < argc ? argv[optind] : "show";
+	r->count = optind < argc ? argc - optind - 1 : 0;
+	r->limits = argv + optind + 1;
+	while (i < 4 && strcmp(verbs[i], r->verb))
+		i++;
+	if (i == 4)
+		return ctl_usage(c, "\"%s\" is not known", r->verb);
+	changes = i >= 2;
+	if (changes ? !r->count && !r->env.set_mask : r->count)
+		return ctl_usage(c, changes ? "NAME=VALUE is missing" : "too many arguments");
+	return -1;
+}
+
+int cmd_envelope(struct ctl *c)
+{
+	struct ctl_envelope *r = &c->req.envelope;
+	struct holdfast_array *a;
+	int ret = ctl_open(c, &a, 0);
+
 	if (ret)
 		return ret;
-	if (!strcmp(verb, "show")) {
+	if (!strcmp(r->verb, "show")) {
 		ret = envelope_show(c, a);
-	} else if (!strcmp(verb, "set") || !strcmp(verb, "tighten")) {
-		ret = envelope_change(a, &env, n, argv + optind + 1, verb[0] == 't');
-	} else if (!strcmp(verb, "seal")) {
+	} else if (!strcmp(r->verb, "seal")) {
 		ret = holdfast_seal(a);
 		ret = ret ? ctl_fail(ret, "seal") : CTL_OK;
 	} else {
-		ret = ctl_usage(c, "\"%s\" is not known", verb);
+		ret = envelope_change(a, r);
 	}
 	holdfast_close(a);
 	return ret;
@@ -326,27 +359,33 @@ static int fence_verb(struct ctl *c, struct holdfast_array *a, const char *verb,
 	return ret ? ctl_fail_reason(ret, &r, "fence add") : CTL_OK;
 }
 
-int cmd_fence(struct ctl *c, int argc, char **argv)
+int fence_read(struct ctl *c, int argc, char **argv)
 {
-	struct holdfast_fence_point p[HOLDFAST_MAX_FENCE];
-	struct holdfast_array *a;
-	const char *verb;
-	int n, ret = ctl_no_options(c, argc, argv, 0, argc);
+	struct ctl_fence *r = &c->req.fence;
+	int ret = ctl_no_options(c, argc, argv, 0, argc);
 
 	if (ret >= 0)
 		return ret;
-	verb = optind < argc ? argv[optind] : "list";
-	n = optind < argc ? argc - optind - 1 : 0;
-	if (strcmp(verb, "list") && strcmp(verb, "add") && strcmp(verb, "remove"))
-		return ctl_usage(c, "\"%s\" is not known", verb);
-	if (!strcmp(verb, "list") ? n : !n)
-		return ctl_usage(c, n ? "too many arguments" : "a point is missing");
-	if (points_parse(n, argv + optind + 1, verb[0] == 'a', p))
+	r->verb = optind < argc ? argv[optind] : "list";
+	r->count = optind < argc ? argc - optind - 1 : 0;
+	if (strcmp(r->verb, "list") && strcmp(r->verb, "add") && strcmp(r->verb, "remove"))
+		return ctl_usage(c, "\"%s\" is not known", r->verb);
+	if (!strcmp(r->verb, "list") ? r->count : !r->count)
+		return ctl_usage(c, r->count ? "too many arguments" : "a point is missing");
+	if (points_parse(r->count, argv + optind + 1, r->verb[0] == 'a', r->points))
 		return CTL_USAGE;
-	ret = ctl_open(c, &a, 0);
+	return -1;
+}
+
+int cmd_fence(struct ctl *c)
+{
+	const struct ctl_fence *r = &c->req.fence;
+	struct holdfast_array *a;
+	int ret = ctl_open(c, &a, 0);
+
 	if (ret)
 		return ret;
-	ret = fence_verb(c, a, verb, n, p);
+	ret = fence_verb(c, a, r->verb, r->count, r->points);
 	holdfast_close(a);
 	return ret;
 }

@@ -26,22 +26,16 @@ static const char *own_name(void)
 	return pw ? pw->pw_name : NULL;
 }
 
-struct login {
-	const char *user;
-	const char *password_file;
-	const char *totp_file;
-};
-
-static int login_args(const struct login *l, json_t **args)
+static int login_args(const struct ctl_login *l, const char *user, json_t **args)
 {
 	char secret[CTL_SECRET_MAX], prompt[64];
 	int ret;
 
-	snprintf(prompt, sizeof(prompt), "Password of %.32s: ", l->user);
+	snprintf(prompt, sizeof(prompt), "Password of %.32s: ", user);
 	ret = ctl_secret(prompt, l->password_file, false, secret);
 	if (ret)
 		return ret;
-	*args = json_pack("{s:s, s:s}", "user", l->user, "password", secret);
+	*args = json_pack("{s:s, s:s}", "user", user, "password", secret);
 	explicit_bzero(secret, sizeof(secret));
 	if (!*args) {
 		fprintf(stderr, "holdfastctl: user and password must be UTF-8\n");
@@ -58,34 +52,39 @@ static int login_args(const struct login *l, json_t **args)
 	return ret;
 }
 
-int cmd_login(struct ctl *c, int argc, char **argv)
+int login_read(struct ctl *c, int argc, char **argv)
 {
-	struct login l = { .user = NULL };
-	json_t *args, *result = NULL;
-	int key, ret;
+	struct ctl_login *l = &c->req.login;
+	int key;
 
 	while ((key = ctl_option_next(c, argc, argv)) != -1) {
 		switch (key) {
 		case 'u':
-			l.user = optarg;
+			l->user = optarg;
 			break;
 		case 257:
-			l.password_file = optarg;
+			l->password_file = optarg;
 			break;
 		case 258:
-			l.totp_file = optarg;
+			l->totp_file = optarg;
 			break;
 		default:
 			return ctl_option_exit(c);
 		}
 	}
-	if (optind < argc)
-		return ctl_usage(c, "\"%s\" is one argument too many", argv[optind]);
-	if (!l.user)
-		l.user = own_name();
-	if (!l.user)
+	return ctl_no_more(c, argc, argv);
+}
+
+int cmd_login(struct ctl *c)
+{
+	const struct ctl_login *l = &c->req.login;
+	const char *user = l->user ? l->user : own_name();
+	json_t *args, *result = NULL;
+	int ret;
+
+	if (!user)
 		return ctl_usage(c, "this account has no name: give --user");
-	ret = login_args(&l, &args);
+	ret = login_args(l, user, &args);
 	if (ret)
 		return ret;
 	ret = ctl_call(c, "login", json_incref(args), &result);
@@ -102,19 +101,15 @@ int cmd_login(struct ctl *c, int argc, char **argv)
 	return ctl_show(c, NULL, result);
 }
 
-int cmd_logout(struct ctl *c, int argc, char **argv)
+int cmd_logout(struct ctl *c)
 {
-	int ret = ctl_no_options(c, argc, argv, 0, 0);
+	int ret = ctl_call(c, "logout", NULL, NULL);
 
-	if (ret >= 0)
-		return ret;
-	ret = ctl_call(c, "logout", NULL, NULL);
 	ctl_session_keep(c, "");
 	return ret;
 }
 
-/* "0", "/dev/holdfast0": a number; anything else is a serial. */
-static bool array_number(const char *device, int64_t *array)
+bool ctl_array_number(const char *device, int64_t *array)
 {
 	static const char node[] = "/dev/holdfast";
 
@@ -134,7 +129,7 @@ int ctl_agent_array(struct ctl *c, int64_t *array)
 	size_t i, n = 0;
 	int ret;
 
-	if (c->device && array_number(c->device, array))
+	if (c->device && ctl_array_number(c->device, array))
 		return CTL_OK;
 	ret = ctl_call(c, "array.list", NULL, &result);
 	if (ret)

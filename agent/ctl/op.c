@@ -168,21 +168,32 @@ static bool duration_s(const char *text, int64_t *s)
 	return false;
 }
 
-int ctl_parse_when(const char *text, const char *what, int64_t *real_ns)
+/* A date that there is: of the 30th of February timegm() would make the 2nd of March. */
+static bool date_s(const char *text, int64_t *s)
 {
 	struct tm tm = { 0 };
-	int64_t s, now_s = (int64_t)time(NULL);
-	const char *end;
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	int day;
 
-	if (duration_s(text, &s) && s <= now_s) {
-		*real_ns = (now_s - s) * 1000000000;
-		return 0;
-	}
-	end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
 	if (!end)
 		end = strptime(text, "%Y-%m-%d", &tm);
-	if (end && !*end && tm.tm_year >= 70) {
-		*real_ns = (int64_t)timegm(&tm) * 1000000000;
+	if (!end || *end || !isdigit((unsigned char)text[0]))
+		return false;
+	day = tm.tm_mday;
+	*s = (int64_t)timegm(&tm);
+	return tm.tm_mday == day;
+}
+
+int ctl_parse_when(const char *text, const char *what, int64_t *real_ns)
+{
+	int64_t s = -1;
+
+	if (duration_s(text, &s))
+		s = (int64_t)time(NULL) - s;
+	else if (!date_s(text, &s))
+		s = -1;
+	if (s >= 0 && s <= INT64_MAX / 1000000000) {
+		*real_ns = s * 1000000000;
 		return 0;
 	}
 	fprintf(stderr,
@@ -259,6 +270,7 @@ static int secret_set(json_t *args, const struct hf_op *op, const struct hf_fiel
 	return ret;
 }
 
+/* -1, or an exit code. */
 static int options_read(struct ctl *c, int argc, char **argv, const struct hf_op *op,
 			json_t *args, const char **files)
 {
@@ -272,17 +284,15 @@ static int options_read(struct ctl *c, int argc, char **argv, const struct hf_op
 			if (ret)
 				return ret;
 		} else {
-			c->stop = true;
 			return ctl_option_exit(c);
 		}
 	}
-	return CTL_OK;
+	return -1;
 }
 
 static int arguments_read(struct ctl *c, int argc, char **argv, const struct hf_op *op,
-			  json_t *args, const char *const *files)
+			  json_t *args)
 {
-	int64_t array;
 	int ret = CTL_OK;
 
 	for (const struct hf_field *f = op->args; f->name && !ret; f++) {
@@ -292,10 +302,27 @@ static int arguments_read(struct ctl *c, int argc, char **argv, const struct hf_
 			return ctl_usage(c, "%s is missing: %s", f->name, f->help);
 		ret = field_set(args, f, argv[optind++]);
 	}
-	if (!ret && optind < argc)
-		return ctl_usage(c, "\"%s\" is one argument too many", argv[optind]);
+	return ret ? ret : ctl_no_more(c, argc, argv);
+}
+
+int op_read(struct ctl *c, int argc, char **argv)
+{
+	const struct hf_op *op = hf_op_find(c->command->op);
+	int ret;
+
+	c->args = json_object();
+	ret = options_read(c, argc, argv, op, c->args, c->req.files);
+	return ret != -1 ? ret : arguments_read(c, argc, argv, op, c->args);
+}
+
+/* What does not come from the command line: the array's number, and secrets. 0, or an exit code. */
+static int arguments_add(struct ctl *c, const struct hf_op *op, json_t *args)
+{
+	int64_t array;
+	int ret = CTL_OK;
+
 	for (const struct hf_field *f = op->args; f->name && !ret; f++) {
-		const char *file = files[f - op->args];
+		const char *file = c->req.files[f - op->args];
 
 		if (is_array(f)) {
 			ret = ctl_agent_array(c, &array);
@@ -307,31 +334,16 @@ static int arguments_read(struct ctl *c, int argc, char **argv, const struct hf_
 	return ret;
 }
 
-json_t *ctl_op_read(struct ctl *c, int argc, char **argv, int *ret)
+int cmd_op(struct ctl *c)
 {
 	const struct hf_op *op = hf_op_find(c->command->op);
-	const char *files[CTL_OPTIONS] = { NULL };
-	json_t *args = json_object();
+	json_t *result = NULL, *args = json_copy(c->args);	/* secrets end with the copy */
+	int ret = arguments_add(c, op, args);
 
-	*ret = options_read(c, argc, argv, op, args, files);
-	if (!*ret && !c->stop)
-		*ret = arguments_read(c, argc, argv, op, args, files);
-	if (!*ret && !c->stop)
-		return args;
-	json_decref(args);
-	return NULL;
-}
-
-int cmd_op(struct ctl *c, int argc, char **argv)
-{
-	json_t *result = NULL, *args;
-	int ret;
-
-	args = ctl_op_read(c, argc, argv, &ret);
-	if (!args)
+	if (ret) {
+		json_decref(args);
 		return ret;
-	ret = ctl_call(c, c->command->op, args, &result);
-	if (ret)
-		return ret;
-	return ctl_show(c, c->command->show, result);
+	}
+	ret = ctl_call(c, op->name, args, &result);
+	return ret ? ret : ctl_show(c, c->command->show, result);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Between the table of commands (main.c), the commands that are one operation
+ * Between the table of commands (command.c), the commands that are one operation
  * of the agent (op.c) and what shows results (table.c).
  */
 #ifndef HF_CTL_OP_H
@@ -12,9 +12,6 @@
 const struct ctl_option *ctl_op_options(const struct ctl_command *cmd);
 const char *ctl_op_args(const struct ctl_command *cmd);
 const char *ctl_op_help(const struct ctl_command *cmd);
-
-/* Arguments of @c's operation from the command line. NULL: *@ret is the exit code. */
-json_t *ctl_op_read(struct ctl *c, int argc, char **argv, int *ret);
 
 /* How records of the audit log are shown. */
 #define CTL_RECORDS	"records: seq t_ns actor.name action object phase result"

@@ -35,13 +35,11 @@ const struct ctl_option play_options[] = {
 
 struct play {
 	struct ctl *c;
+	const struct ctl_play *req;
 	struct holdfast_stream *stream;
 	struct holdfast_array *lease;
 	uint64_t interval_ns;
-	uint64_t loops;		/* UINT64_MAX: forever */
-	uint16_t amp;
-	uint32_t flags;		/* of every frame */
-	bool skip, arm, keep, quiet, bar;
+	bool arm, bar;
 	pid_t keeper;		/* our own; 0: none */
 	int keeper_sock;
 	struct holdfast_frame *frame;
@@ -64,7 +62,7 @@ static int rate_parse(const char *text, uint64_t *interval_ns)
 	return 0;
 }
 
-static int option(struct play *p, int key)
+static int option(struct ctl_play *p, int key)
 {
 	int64_t v;
 
@@ -166,7 +164,7 @@ static int get_lease(struct play *p)
 	ret = holdfast_lease_request(&p->lease, p->c->socket, &req, 5000, text);
 	if (!ret)
 		return 0;
-	if (p->keep && (ret == -ENOENT || ret == -ECONNREFUSED)) {
+	if (p->req->keep && (ret == -ENOENT || ret == -ECONNREFUSED)) {
 		p->arm = true;
 		req.rights |= HOLDFAST_RIGHT_ARM;
 		return own_keeper(p, &req);
@@ -229,7 +227,7 @@ static int send_frame(struct play *p, uint32_t i)
 	int ret;
 
 	memcpy(p->frame, f, f->size);
-	p->frame->flags = p->flags;
+	p->frame->flags = p->req->flags;
 	ret = holdfast_submit(p->lease, p->frame, f->size, &r, &count);
 	if (ret == -EINTR || (!ret && !count))
 		return 0;	/* a signal: the loop looks */
@@ -247,7 +245,7 @@ static int send_frame(struct play *p, uint32_t i)
 		return ctl_fail(ret, "frame %" PRIu32, i);
 	p->refused++;
 	explain(p, i, &r);
-	return p->skip ? 0 : CTL_REFUSED;
+	return p->req->skip ? 0 : CTL_REFUSED;
 }
 
 /* Waits for @when. 0: it is time; else the exit code of what came in between. */
@@ -277,7 +275,7 @@ static int play_all(struct play *p)
 
 	p->start_ns = ctl_now_ns();
 	when = p->start_ns;
-	for (uint64_t k = 0; k < p->loops; k++) {
+	for (uint64_t k = 0; k < p->req->loops; k++) {
 		for (uint32_t i = 0; i < n; i++) {
 			int ret = wait_until(p, when);
 
@@ -285,7 +283,7 @@ static int play_all(struct play *p)
 			when = ctl_now_ns() + p->interval_ns;
 			if (!ret)
 				ret = send_frame(p, i);
-			progress(p, i, ret || (i + 1 == n && k + 1 == p->loops));
+			progress(p, i, ret || (i + 1 == n && k + 1 == p->req->loops));
 			if (ret)
 				return ret;
 		}
@@ -294,10 +292,11 @@ static int play_all(struct play *p)
 	return wait_until(p, when);
 }
 
-static int play(struct play *p, const char *path)
+static int play(struct play *p)
 {
+	const char *path = p->req->path;
 	char text[HOLDFAST_TEXT_LEN];
-	int ret = holdfast_stream_load(&p->stream, path, p->amp, text);
+	int ret = holdfast_stream_load(&p->stream, path, p->req->amp, text);
 
 	if (ret) {
 		fprintf(stderr, "holdfastctl: %s: %s\n", path, text);
@@ -330,7 +329,7 @@ static void finish(struct play *p, int ret)
 		else
 			fprintf(stderr, "%sholdfastctl: silenced\n", p->bar ? "\n" : "");
 	}
-	if (p->lease && !p->quiet && !p->bar)
+	if (p->lease && !p->req->quiet && !p->bar)
 		fprintf(stderr, "%" PRIu64 " frames sent, %" PRIu64 " attenuated, %" PRIu64 " refused\n",
 			p->sent, p->attenuated, p->refused);
 	holdfast_close(p->lease);
@@ -342,19 +341,30 @@ static void finish(struct play *p, int ret)
 	free(p->frame);
 }
 
-int cmd_play(struct ctl *c, int argc, char **argv)
+int play_read(struct ctl *c, int argc, char **argv)
 {
-	struct play p = { .c = c, .loops = 1, .amp = 65535, .flags = HOLDFAST_FRAME_WAIT,
-			  .told = HOLDFAST_LIM_NONE };
-	int key, ret;
+	struct ctl_play *r = &c->req.play;
+	int key;
 
+	*r = (struct ctl_play){ .loops = 1, .amp = 65535, .flags = HOLDFAST_FRAME_WAIT };
 	while ((key = ctl_option_next(c, argc, argv)) != -1)
-		if (key == '?' || option(&p, key))
+		if (key == '?' || option(r, key))
 			return ctl_option_exit(c);
 	if (argc - optind != 1)
 		return ctl_usage(c, "exactly one FILE is required");
-	p.bar = !p.quiet && isatty(STDERR_FILENO);
-	ret = play(&p, argv[optind]);
+	r->path = argv[optind];
+	return -1;
+}
+
+int cmd_play(struct ctl *c)
+{
+	const struct ctl_play *r = &c->req.play;
+	struct play p = { .c = c, .req = r, .interval_ns = r->interval_ns, .arm = r->arm,
+			  .told = HOLDFAST_LIM_NONE };
+	int ret;
+
+	p.bar = !r->quiet && isatty(STDERR_FILENO);
+	ret = play(&p);
 	finish(&p, ret);
 	return ret;
 }

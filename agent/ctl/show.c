@@ -74,15 +74,12 @@ static void list_one(uint32_t index, json_t *all)
 	holdfast_close(a);
 }
 
-int cmd_list(struct ctl *c, int argc, char **argv)
+int cmd_list(struct ctl *c)
 {
 	uint32_t index[MAX_ARRAYS];
 	json_t *all = NULL;
-	int n, ret = ctl_no_options(c, argc, argv, 0, 0);
+	int n = holdfast_enumerate(index, MAX_ARRAYS);
 
-	if (ret >= 0)
-		return ret;
-	n = holdfast_enumerate(index, MAX_ARRAYS);
 	if (n < 0)
 		return ctl_fail(n, "list");
 	if (c->json)
@@ -120,16 +117,13 @@ static void lease_text(const struct holdfast_lease_info *l)
 	putchar('\n');
 }
 
-int cmd_lease_list(struct ctl *c, int argc, char **argv)
+int cmd_lease_list(struct ctl *c)
 {
 	struct holdfast_lease_info li[HOLDFAST_MAX_LEASES] = { 0 };
 	struct holdfast_array *a;
 	json_t *all = NULL;
-	int n, ret = ctl_no_options(c, argc, argv, 0, 0);
+	int n, ret = ctl_open(c, &a, 0);
 
-	if (ret >= 0)
-		return ret;
-	ret = ctl_open(c, &a, 0);
 	if (ret)
 		return ret;
 	n = holdfast_leases(a, li, HOLDFAST_MAX_LEASES);
@@ -169,15 +163,12 @@ static void trip_text(const struct holdfast_trip *t)
 		printf("request        %s\n", corr);
 }
 
-int cmd_trip(struct ctl *c, int argc, char **argv)
+int cmd_trip(struct ctl *c)
 {
 	struct holdfast_array *a;
 	struct holdfast_trip t;
-	int ret = ctl_no_options(c, argc, argv, 0, 0);
+	int ret = ctl_open(c, &a, 0);
 
-	if (ret >= 0)
-		return ret;
-	ret = ctl_open(c, &a, 0);
 	if (ret)
 		return ret;
 	ret = holdfast_trip_get(a, &t);
@@ -258,17 +249,14 @@ static int blackbox_print(struct ctl *c, const struct holdfast_blackbox_entry *e
 	return ctl_json_print(json_pack("{s:b, s:o}", "frozen", (int)frozen, "entries", all), true);
 }
 
-int cmd_blackbox(struct ctl *c, int argc, char **argv)
+int cmd_blackbox(struct ctl *c)
 {
 	struct holdfast_blackbox_entry *e;
 	struct holdfast_array *a;
 	bool frozen = false;
 	size_t room = 4096;
-	int n, ret = ctl_no_options(c, argc, argv, 0, 0);
+	int n, ret = ctl_open(c, &a, 0);
 
-	if (ret >= 0)
-		return ret;
-	ret = ctl_open(c, &a, 0);
 	if (ret)
 		return ret;
 	e = calloc(room, sizeof(*e));

@@ -12,7 +12,6 @@
 
 #include "ctl.h"
 
-#define MAX_POINTS	64
 #define FOCI_ITERATIONS	100
 
 const struct ctl_option solve_options[] = {
@@ -29,24 +28,7 @@ const struct ctl_option solve_options[] = {
 	{ NULL, 0, NULL, NULL },
 };
 
-enum pattern { FOCUS, FOCI, TWIN, VORTEX, BOTTLE };
-
 static const char *const patterns[] = { "focus", "foci", "twin", "vortex", "bottle" };
-
-struct job {
-	enum pattern pattern;
-	struct holdfast_point at[MAX_POINTS];
-	size_t points;
-	double radius_m;	/* 0: no circle */
-	uint64_t frames;	/* 0: default */
-	double rate_hz;
-	uint16_t amp;
-	int charge;
-	double turn_rad;
-	uint64_t rows, columns, pitch_um;
-	const char *output;
-	const struct holdfast_model *model;
-};
 
 static int number(const char *text, double min, double max, const char *what, double *v)
 {
@@ -60,7 +42,7 @@ static int number(const char *text, double min, double max, const char *what, do
 	return -1;
 }
 
-static int grid_parse(struct job *j, const char *text)
+static int grid_parse(struct ctl_solve *j, const char *text)
 {
 	char rows[8];
 	const char *x = strchr(text, 'x');
@@ -78,15 +60,15 @@ static int grid_parse(struct job *j, const char *text)
 	return 0;
 }
 
-static int option_shape(struct job *j, int key)
+static int option_shape(struct ctl_solve *j, int key)
 {
 	int64_t um;
 	double v;
 
 	switch (key) {
 	case 'p':
-		if (j->points == MAX_POINTS) {
-			fprintf(stderr, "holdfastctl: --at: more than %d positions\n", MAX_POINTS);
+		if (j->points == CTL_POINTS) {
+			fprintf(stderr, "holdfastctl: --at: more than %d positions\n", CTL_POINTS);
 			return -1;
 		}
 		return ctl_parse_point(optarg, '\0', &j->at[j->points++], NULL);
@@ -112,7 +94,7 @@ static int option_shape(struct job *j, int key)
 	}
 }
 
-static int option(struct job *j, int key)
+static int option(struct ctl_solve *j, int key)
 {
 	int64_t v;
 
@@ -139,11 +121,11 @@ static int option(struct job *j, int key)
 }
 
 /* Where the pattern is at @t in 0..1. Return: how many points. */
-static size_t points_at(const struct job *j, double t, struct holdfast_point *out)
+static size_t points_at(const struct ctl_solve *j, double t, struct holdfast_point *out)
 {
-	size_t n = j->pattern == FOCI ? j->points : 1;
+	size_t n = j->pattern == CTL_FOCI ? j->points : 1;
 
-	if (j->pattern != FOCI && j->points > 1) {
+	if (j->pattern != CTL_FOCI && j->points > 1) {
 		out[0] = holdfast_path_at(j->at, j->points, t);
 		return 1;
 	}
@@ -152,39 +134,41 @@ static size_t points_at(const struct job *j, double t, struct holdfast_point *ou
 	return n;
 }
 
-static int solve(const struct job *j, const struct holdfast_point *at, size_t n, uint16_t *phase)
+static int solve(const struct ctl_solve *j, const struct holdfast_model *m,
+		 const struct holdfast_point *at, size_t n, uint16_t *phase)
 {
 	switch (j->pattern) {
-	case FOCUS:
-		holdfast_solve_focus(j->model, at, phase);
+	case CTL_FOCUS:
+		holdfast_solve_focus(m, at, phase);
 		return 0;
-	case FOCI:
-		return holdfast_solve_foci(j->model, at, n, FOCI_ITERATIONS, phase);
-	case TWIN:
-		holdfast_solve_twin(j->model, at, j->turn_rad, phase);
+	case CTL_FOCI:
+		return holdfast_solve_foci(m, at, n, FOCI_ITERATIONS, phase);
+	case CTL_TWIN:
+		holdfast_solve_twin(m, at, j->turn_rad, phase);
 		return 0;
-	case VORTEX:
-		holdfast_solve_vortex(j->model, at, j->charge, phase);
+	case CTL_VORTEX:
+		holdfast_solve_vortex(m, at, j->charge, phase);
 		return 0;
-	case BOTTLE:
-		return holdfast_solve_bottle(j->model, at, phase);
+	case CTL_BOTTLE:
+		return holdfast_solve_bottle(m, at, phase);
 	}
 	return -EINVAL;
 }
 
-static void predict(const struct job *j, const struct holdfast_point *at, size_t n,
+static void predict(const struct holdfast_model *m, const struct holdfast_point *at, size_t n,
 		    const uint16_t *phase, const uint16_t *amp)
 {
 	for (size_t i = 0; i < n; i++) {
 		double re, im;
 
-		holdfast_pressure(j->model, phase, amp, &at[i], &re, &im);
+		holdfast_pressure(m, phase, amp, &at[i], &re, &im);
 		fprintf(stderr, "frame 0: %.1f Pa predicted at %.3f,%.3f,%.3f mm\n", hypot(re, im),
 			at[i].x_m * 1e3, at[i].y_m * 1e3, at[i].z_m * 1e3);
 	}
 }
 
-static int frames_solve(struct job *j, struct holdfast_stream *s)
+static int frames_solve(const struct ctl_solve *j, const struct holdfast_model *m,
+			struct holdfast_stream *s)
 {
 	uint16_t phase[HOLDFAST_MAX_CHANNELS], amp[HOLDFAST_MAX_CHANNELS];
 	/* A circle comes round to its start, a path ends at its end. */
@@ -197,7 +181,7 @@ static int frames_solve(struct job *j, struct holdfast_stream *s)
 		struct holdfast_point at[HOLDFAST_MAX_FOCI];
 		struct holdfast_focus foci[HOLDFAST_MAX_FOCI];
 		size_t n = points_at(j, (double)i / steps, at);
-		int ret = solve(j, at, n, phase);
+		int ret = solve(j, m, at, n, phase);
 
 		for (size_t k = 0; k < n; k++)
 			foci[k] = holdfast_focus_at(&at[k]);
@@ -206,12 +190,12 @@ static int frames_solve(struct job *j, struct holdfast_stream *s)
 		if (ret)
 			return ret;
 		if (!i)
-			predict(j, at, n, phase, amp);
+			predict(m, at, n, phase, amp);
 	}
 	return 0;
 }
 
-static int model_get(struct ctl *c, const struct job *j, struct holdfast_model **m)
+static int model_get(struct ctl *c, const struct ctl_solve *j, struct holdfast_model **m)
 {
 	struct holdfast_array *a;
 	int ret;
@@ -229,7 +213,7 @@ static int model_get(struct ctl *c, const struct job *j, struct holdfast_model *
 	return ret ? ctl_fail(ret, "geometry of the array") : 0;
 }
 
-static int run(struct ctl *c, struct job *j)
+static int run(struct ctl *c, const struct ctl_solve *j)
 {
 	struct holdfast_stream *s = NULL;
 	struct holdfast_model *m;
@@ -237,11 +221,10 @@ static int run(struct ctl *c, struct job *j)
 
 	if (ret)
 		return ret;
-	j->model = m;
 	ret = holdfast_stream_new(&s, holdfast_model_channels(m),
 				  (uint64_t)(1e9 / j->rate_hz + 0.5));
 	if (!ret)
-		ret = frames_solve(j, s);
+		ret = frames_solve(j, m, s);
 	if (!ret)
 		ret = holdfast_stream_save(s, j->output);
 	if (!ret)
@@ -255,37 +238,43 @@ static int run(struct ctl *c, struct job *j)
 
 static int pattern_find(const char *name)
 {
-	for (int i = FOCUS; i <= BOTTLE; i++)
+	for (int i = CTL_FOCUS; i <= CTL_BOTTLE; i++)
 		if (!strcmp(patterns[i], name))
 			return i;
 	return -1;
 }
 
-int cmd_solve(struct ctl *c, int argc, char **argv)
+int solve_read(struct ctl *c, int argc, char **argv)
 {
-	struct job j = { .rate_hz = 100, .amp = 65535, .charge = 1, .pitch_um = 10500 };
+	struct ctl_solve *j = &c->req.solve;
 	bool moves;
 	int key, p;
 
+	*j = (struct ctl_solve){ .rate_hz = 100, .amp = 65535, .charge = 1, .pitch_um = 10500 };
 	while ((key = ctl_option_next(c, argc, argv)) != -1)
-		if (key == '?' || option(&j, key))
+		if (key == '?' || option(j, key))
 			return ctl_option_exit(c);
 	if (argc - optind != 1)
 		return ctl_usage(c, "exactly one pattern is required");
 	p = pattern_find(argv[optind]);
 	if (p < 0)
 		return ctl_usage(c, "\"%s\" is not a pattern", argv[optind]);
-	j.pattern = (enum pattern)p;
-	if (!j.points)
+	j->pattern = (enum ctl_pattern)p;
+	if (!j->points)
 		return ctl_usage(c, "--at X,Y,Z is missing");
-	if (!j.output)
+	if (!j->output)
 		return ctl_usage(c, "--output FILE is missing");
-	if (j.pattern == FOCI && j.points > HOLDFAST_MAX_FOCI)
-		return ctl_usage(c, "%zu foci where %u are allowed", j.points, HOLDFAST_MAX_FOCI);
-	if (j.pattern != FOCI && j.points > 1 && j.radius_m > 0)
+	if (j->pattern == CTL_FOCI && j->points > HOLDFAST_MAX_FOCI)
+		return ctl_usage(c, "%zu foci where %u are allowed", j->points, HOLDFAST_MAX_FOCI);
+	if (j->pattern != CTL_FOCI && j->points > 1 && j->radius_m > 0)
 		return ctl_usage(c, "a path or a circle, not both");
-	moves = j.radius_m > 0 || (j.pattern != FOCI && j.points > 1);
-	if (!j.frames)
-		j.frames = moves ? 100 : 1;
-	return run(c, &j);
+	moves = j->radius_m > 0 || (j->pattern != CTL_FOCI && j->points > 1);
+	if (!j->frames)
+		j->frames = moves ? 100 : 1;
+	return -1;
+}
+
+int cmd_solve(struct ctl *c)
+{
+	return run(c, &c->req.solve);
 }

@@ -331,31 +331,36 @@ static int watch_on(struct ctl *c, struct view *v, int64_t interval_ms)
 	return ret;
 }
 
-int cmd_status(struct ctl *c, int argc, char **argv)
+int status_read(struct ctl *c, int argc, char **argv)
 {
-	int64_t interval_ms = 500;
-	struct holdfast_array *a;
-	struct view v = { 0 };
-	bool watch = false;
-	int key, ret;
+	struct ctl_status *r = &c->req.status;
+	int key;
 
+	*r = (struct ctl_status){ .interval_ms = 500 };
 	while ((key = ctl_option_next(c, argc, argv)) != -1) {
 		if (key == 'w')
-			watch = true;
+			r->watch = true;
 		else if (key != 'i' || ctl_parse_value(optarg, "ms", 10, 3600000, "--interval",
-						       &interval_ms))
+						       &r->interval_ms))
 			return ctl_option_exit(c);
 	}
-	if (optind < argc)
-		return ctl_usage(c, "\"%s\" is one argument too many", argv[optind]);
-	ret = ctl_open(c, &a, 0);
+	return ctl_no_more(c, argc, argv);
+}
+
+int cmd_status(struct ctl *c)
+{
+	const struct ctl_status *r = &c->req.status;
+	struct holdfast_array *a;
+	struct view v = { 0 };
+	int ret = ctl_open(c, &a, 0);
+
 	if (ret)
 		return ret;
 	ret = view_init(&v, a);
 	if (ret)
 		ret = ctl_fail(ret, "array");
 	else
-		ret = watch ? watch_on(c, &v, interval_ms) : show(c, &v, false, false);
+		ret = r->watch ? watch_on(c, &v, r->interval_ms) : show(c, &v, false, false);
 	holdfast_close(a);
 	return ret;
 }

@@ -165,37 +165,41 @@ static int events_option(int key, uint64_t *since, enum holdfast_group *group)
 	}
 }
 
-int cmd_events(struct ctl *c, int argc, char **argv)
+int events_read(struct ctl *c, int argc, char **argv)
 {
-	enum holdfast_group group = HOLDFAST_GROUP_SAFETY;
-	struct holdfast_events *ev;
-	uint64_t since = 0;
-	bool follow = false;
-	uint32_t index;
-	int key, ret;
+	struct ctl_events *r = &c->req.events;
+	int key;
 
+	*r = (struct ctl_events){ .group = HOLDFAST_GROUP_SAFETY };
 	while ((key = ctl_option_next(c, argc, argv)) != -1) {
 		if (key == 'f')
-			follow = true;
-		else if (events_option(key, &since, &group))
+			r->follow = true;
+		else if (events_option(key, &r->since, &r->group))
 			return ctl_option_exit(c);
 	}
-	if (optind < argc)
-		return ctl_usage(c, "\"%s\" is one argument too many", argv[optind]);
-	ret = array_index(c, &index);
+	return ctl_no_more(c, argc, argv);
+}
+
+int cmd_events(struct ctl *c)
+{
+	const struct ctl_events *r = &c->req.events;
+	struct holdfast_events *ev;
+	uint32_t index;
+	int ret = array_index(c, &index);
+
 	if (ret)
 		return ret;
 	ctl_catch_signals();
-	if (group == HOLDFAST_GROUP_TELEMETRY)
-		ret = holdfast_events_open(&ev, index, group, since);
+	if (r->group == HOLDFAST_GROUP_TELEMETRY)
+		ret = holdfast_events_open(&ev, index, r->group, r->since);
 	else
-		ret = safety_open(&ev, index, since);
+		ret = safety_open(&ev, index, r->since);
 	if (ret)
 		return ctl_fail(ret, "events of array %" PRIu32, index);
-	if (group == HOLDFAST_GROUP_TELEMETRY)
-		ret = print_telemetry(c, ev, follow);
+	if (r->group == HOLDFAST_GROUP_TELEMETRY)
+		ret = print_telemetry(c, ev, r->follow);
 	else
-		ret = print_events(c, ev, follow);
+		ret = print_events(c, ev, r->follow);
 	holdfast_events_close(ev);
 	return ret;
 }
@@ -330,16 +334,13 @@ static void explain_text(struct holdfast_array *a, const struct story *s)
 		explain_trip(a, s);
 }
 
-int cmd_explain(struct ctl *c, int argc, char **argv)
+int cmd_explain(struct ctl *c)
 {
 	struct holdfast_array *a;
 	struct holdfast_info info;
 	struct story s = { .refused = false };
-	int ret = ctl_no_options(c, argc, argv, 0, 0);
+	int ret = ctl_open(c, &a, 0);
 
-	if (ret >= 0)
-		return ret;
-	ret = ctl_open(c, &a, 0);
 	if (ret)
 		return ret;
 	s.now_ns = ctl_now_ns();

@@ -11,7 +11,7 @@ FUZZ_CC := clang
 FUZZ_CFLAGS := -O1 -g -std=gnu11 -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all -fno-omit-frame-pointer -Wno-unknown-warning-option -Iuapi
 FUZZ_CPPFLAGS := $(AGENT_CPPFLAGS) -Iagent -Iagent/ctl
-FUZZ_LIBS := $(AGENT_LIBS) -lpthread
+FUZZ_LIBS := $(AGENT_LIBS) -lcurl -lpthread
 
 # The folders of agent/ that a target names in its first lines; main() of a program is none of them.
 fuzz_links = $(shell sed -n '1,3s|.*links: \(.*\) \*/|\1|p' tests/fuzz/fuzz_$(1).c)
