@@ -675,9 +675,11 @@ static void plays_without_gap(struct rude *meanwhile)
 	struct emissions *es = &w.b.es;
 	size_t first;
 
-	/* Where it has tripped nobody plays: that is said, and the test goes on. */
-	if (!check(scene_state(w.node) == HOLDFAST_STATE_ARMED, "carol cannot play: not armed"))
+	/* Where she cannot play (it has tripped, she has no lease), that is said, and the test goes on. */
+	off->flags = HOLDFAST_FRAME_WAIT;
+	if (!want(scene_write(w.carol, off), 0, "carol's beginning"))
 		goto out;
+	scene_sleep_ms(PAUSE_MS);
 	emissions_read(es, &w.b.ledger);
 	check(!es->on, "something is on");
 	first = es->count;
@@ -690,7 +692,6 @@ static void plays_without_gap(struct rude *meanwhile)
 	check(es->on && es->count > first && es->dark_ns <= es->e[first].begin_ns,
 	      "carol was interrupted: %zu frames, on: %d", es->count - first, es->on);
 	scene_play_stop(&w.b.player);
-	off->flags = HOLDFAST_FRAME_WAIT;
 	want(scene_write(w.carol, off), 0, "carol's end");
 	scene_sleep_ms(PAUSE_MS);
 out:
