@@ -203,14 +203,17 @@ static void on_message(struct hf_link *l, struct hf_ipc_msg *m)
 		on_reply(l, m);
 	} else if (hf_msg_permitted(l->peer, l->self, m->type, *l->state)) {
 		l->ops->message(l->arg, l, m);
-	} else if (l->peer != HF_PROC_PARENT && hf_msg_is_request(m->type)) {
-		/* Peers cannot know our state, so this is not their fault. */
+	} else if (l->peer == HF_PROC_PARENT && *l->state != HF_ST_STOPPING) {
+		hf_fail(&e, 0, "%s in the wrong state", hf_msg_name(m->type));
+		link_close(l, true, e.text);
+	} else if (hf_msg_is_request(m->type)) {
+		/*
+		 * Peers cannot know our state, nor can the parent that somebody else has told us to
+		 * stop: not their fault. What wants no answer comes to nothing.
+		 */
 		hf_link_error(l, m->id, &m->corr, 503, "not_now", "%s is %s",
 			      hf_proc_name(l->self),
 			      *l->state == HF_ST_STARTING ? "starting" : "stopping");
-	} else {
-		hf_fail(&e, 0, "%s in the wrong state", hf_msg_name(m->type));
-		link_close(l, true, e.text);
 	}
 }
 
@@ -401,6 +404,12 @@ void hf_link_free(struct hf_link *l)
 	l->busy++;
 	link_shut(l);
 	link_leave(l);
+}
+
+void hf_link_end(struct hf_link *l)
+{
+	if (!l->closed)
+		shutdown(l->fd, SHUT_RDWR);
 }
 
 enum hf_proc hf_link_peer(const struct hf_link *l)

@@ -61,6 +61,8 @@ int hf_link_new(struct hf_link **out, struct hf_loop *loop, int fd, enum hf_proc
 		enum hf_proc peer, const unsigned int *state, const struct hf_link_ops *ops,
 		void *arg);
 void hf_link_free(struct hf_link *l);	/* waiting requests are answered 502 */
+/* The peer can send no more; what it has sent is still read, then it closes as if the peer had. */
+void hf_link_end(struct hf_link *l);
 enum hf_proc hf_link_peer(const struct hf_link *l);
 /* In hf_closed_fn: was it the peer's fault? */
 bool hf_link_broken(const struct hf_link *l);

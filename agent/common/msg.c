@@ -41,12 +41,13 @@ static const struct rule {
 	{ PARENT, CHILD, HF_MSG_ABORT, RUNNING },
 	{ PARENT, CHILD, HF_MSG_STOP, STARTING | RUNNING },
 	{ PARENT, CHILD, HF_MSG_NOTICE, ALWAYS },
-	{ PARENT, AUDIT | AUTH | KEEPER, HF_MSG_FILES, RUNNING },
-	{ PARENT, AUDIT | AUTH | KEEPER, HF_MSG_FILE, RUNNING },
+	{ PARENT, AUDIT | AUTH | KEEPER, HF_MSG_FILES, RUNNING | STOPPING },
+	{ PARENT, AUDIT | AUTH | KEEPER, HF_MSG_FILE, RUNNING | STOPPING },
 
 	/* Whoever faces the world may not accuse: it could end the others that way. */
 	{ AUDIT | AUTH | KEEPER, PARENT, HF_MSG_BROKEN, ALWAYS },
 	{ AUDIT | AUTH | KEEPER, PARENT, HF_MSG_HANDOVER, RUNNING | STOPPING },
+	{ CHILD, PARENT, HF_MSG_LEAVING, ALWAYS },
 
 	{ FRONT | LOCAL, AUTH, HF_MSG_CALL, RUNNING },
 	{ AUTH, KEEPER | AUDIT | PARENT, HF_MSG_CALL, RUNNING },
@@ -180,6 +181,7 @@ static const struct shape {
 	[HF_MSG_FILE]	 = { "FILE", f_file, .request = true },
 	[HF_MSG_BROKEN]	 = { "BROKEN", f_broken },
 	[HF_MSG_HANDOVER] = { "HANDOVER", f_file, .fd = true },
+	[HF_MSG_LEAVING] = { "LEAVING", f_nothing },
 	[HF_MSG_CALL]	 = { "CALL", f_call_outside, .request = true },
 	[HF_MSG_APPEND]	 = { "APPEND", f_append, .request = true },
 	[HF_MSG_WHOIS]	 = { "WHOIS", f_whois, .request = true },

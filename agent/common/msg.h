@@ -37,6 +37,7 @@ enum hf_msg {
 	/* child -> parent */
 	HF_MSG_BROKEN	= 10,	/* { role, why }: a peer of mine broke the rules; ends it. No answer */
 	HF_MSG_HANDOVER	= 13,	/* { name }: with one fd, that file for reading. No answer */
+	HF_MSG_LEAVING	= 14,	/* {}: whoever started us has told us to finish. No answer */
 
 	/* requests */
 	HF_MSG_CALL	= 16,	/* { op, args, deadline_ms, actor | cred and src }: see ops.h */
@@ -62,7 +63,7 @@ enum hf_msg {
 /* States of a receiver that the table tells apart. */
 #define HF_ST_STARTING	(1U << 0)	/* until START was answered */
 #define HF_ST_RUNNING	(1U << 1)
-#define HF_ST_STOPPING	(1U << 2)	/* STOP has come */
+#define HF_ST_STOPPING	(1U << 2)	/* STOP has come, or LEAVING was sent */
 
 /* May @from send @type to @to while @to is in @state? */
 bool hf_msg_permitted(enum hf_proc from, enum hf_proc to, enum hf_msg type, unsigned int state);

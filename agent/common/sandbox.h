@@ -36,6 +36,8 @@ int hf_sandbox_sealed(struct hf_err *e);
 /* audit: the ring is set up (or will not be); from now on none can be made or changed. */
 int hf_sandbox_no_uring(struct hf_err *e);
 
+#define HF_PARENT_USER	"holdfast-parent"	/* of the parent that is a unit */
+
 /* User of a role: "holdfast-audit". NULL: stays root (parent). */
 const char *hf_sandbox_user(enum hf_proc role);
 

@@ -4,6 +4,7 @@
  * for, its role's table says; nothing here knows any role.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #define CONTROL_FD	3
 #define ORPHAN_NS	(1500 * HF_MS)	/* for the end in order after the parent has gone */
 #define APPEND_NS	(10 * HF_S)
+#define ATTACH_S	10
 
 /**
  * struct hf_service - see service.h
@@ -286,6 +288,18 @@ static void on_file(struct hf_service *s, const struct hf_ipc_msg *m)
 		hf_link_reply(s->control, m->id, &m->corr, 200, NULL);
 }
 
+static void on_notice(struct hf_service *s, const struct hf_ipc_msg *m)
+{
+	bool back = !strcmp(json_string_value(json_object_get(m->body, "what")), "back");
+	enum hf_proc who = named_proc(m);
+
+	/* Who was cut off may still live (attach.c): it is to reach nobody. */
+	if (!back && s->links[who])
+		hf_link_end(s->links[who]);
+	if (s->ops->notice)
+		s->ops->notice(s, who, back);
+}
+
 static void control_message(void *arg, struct hf_link *l, struct hf_ipc_msg *m)
 {
 	struct hf_service *s = arg;
@@ -316,10 +330,7 @@ static void control_message(void *arg, struct hf_link *l, struct hf_ipc_msg *m)
 		on_file(s, m);
 		break;
 	case HF_MSG_NOTICE:
-		if (s->ops->notice)
-			s->ops->notice(s, named_proc(m),
-				       !strcmp(json_string_value(json_object_get(m->body, "what")),
-					       "back"));
+		on_notice(s, m);
 		break;
 	default:
 		s->ops->message(s, l, m);
@@ -370,6 +381,14 @@ int hf_service_new(struct hf_service **out, const struct hf_role_ops *ops,
 	return 0;
 }
 
+void hf_service_leave(struct hf_service *s)
+{
+	/* Should it not go out, the parent takes our end for a failure. */
+	if (s->control && s->state != HF_ST_STOPPING)
+		hf_link_send(s->control, HF_MSG_LEAVING, NULL, json_object(), -1);
+	on_stop(s, 0);
+}
+
 void hf_service_free(struct hf_service *s)
 {
 	if (!s)
@@ -413,7 +432,7 @@ static void on_term(void *arg, uint32_t events)
 
 	(void)events;
 	if (read(t->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		on_stop(t->service, 0);
+		hf_service_leave(t->service);
 }
 
 static int term_open(struct term *t, struct hf_loop *loop)
@@ -428,19 +447,22 @@ static int term_open(struct term *t, struct hf_loop *loop)
 	return t->fd < 0 ? -errno : hf_watch_new(&t->watch, loop, t->fd, EPOLLIN, on_term, t);
 }
 
-/* Return: the control socket, -errno. */
+/* Waits for its turn: anybody may connect there, and be many. Return: the control socket, -errno. */
 static int attach_to(const char *path)
 {
+	static const struct timeval most = { .tv_sec = ATTACH_S };
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	int fd, ret = 0;
 
 	if (strlen(path) >= sizeof(un.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(un.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (const struct sockaddr *)&un, sizeof(un)))
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most)) ||
+	    connect(fd, (const struct sockaddr *)&un, sizeof(un)) ||
+	    fcntl(fd, F_SETFL, O_NONBLOCK))
 		ret = -errno;
 	if (ret)
 		close(fd);

@@ -52,8 +52,8 @@ struct hf_role_ops {
 extern const struct hf_role_ops hf_audit_ops, hf_auth_ops, hf_keeper_ops, hf_export_ops,
 	hf_local_ops, hf_front_ops;
 
-/* holdfastd --site (keeper/site.h): limits and seal of all arrays. Return: 0, -errno and why. */
-int hf_site_driver(const json_t *config, struct hf_err *e);
+/* holdfastd --site: hf_site_run() of keeper/site.h. Return: 0, -errno and why. */
+int hf_site_driver(const json_t *config, int array, struct hf_err *e);
 
 /*
  * Runs a role until it ends; the whole of a child's main(). @attach: NULL: the parent has started
@@ -83,6 +83,8 @@ struct hf_service_env {
 int hf_service_new(struct hf_service **out, const struct hf_role_ops *ops,
 		   const struct hf_service_env *env);
 void hf_service_free(struct hf_service *s);
+/* Somebody else than the parent, who is told, wants it to finish in order: SIGTERM of a unit. */
+void hf_service_leave(struct hf_service *s);
 
 struct hf_loop *hf_service_loop(struct hf_service *s);
 const struct hf_clock *hf_service_clock(struct hf_service *s);

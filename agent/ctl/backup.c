@@ -24,6 +24,7 @@
 #include "config.h"
 #include "ctl.h"
 #include "file.h"
+#include "sandbox.h"
 
 #define STATE "/var/lib/holdfast"
 #define RUN "/run/holdfast"
@@ -170,28 +171,53 @@ struct restore {
 	json_t *manifest;
 };
 
-/* The lock that a running holdfastd holds, wherever its parent keeps it; ours until we exit. */
+/* Root's lock, for a parent that is root, and for one that is not to see. Return: file, -errno. */
+static int lock_make(const char *run, const char *path)
+{
+	const struct passwd *pw = getpwnam(HF_PARENT_USER);
+	int fd;
+
+	if (!mkdir(run, 0755) && chmod(run, 0755))
+		return -errno;
+	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	/* To nobody else: whoever can open it can lock it, and nothing would start any more. */
+	if (fd >= 0 && pw && (fchown(fd, 0, pw->pw_gid) || fchmod(fd, 0640))) {
+		close(fd);
+		return -errno;
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+static int lock_take(int fd, const char *path)
+{
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return ctl_fail(-errno, "%s", path);
+	fprintf(stderr, "holdfastctl: holdfastd is running (or another restore); stop it first "
+			"(systemctl stop holdfastd)\n");
+	return CTL_FAILED;
+}
+
+/*
+ * Both locks are ours until we exit. Root's first, and made if it is not there: a parent that is a
+ * unit takes its own, whose folder comes and goes with it, and then looks at root's (run.c).
+ */
 static int agent_stopped(const struct ctl_backup *a)
 {
-	static const char *const places[] = { "", "/parent" };
 	char path[PATH_MAX];
+	int fd, ret;
 
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		int fd;
-
-		snprintf(path, sizeof(path), "%s%s/holdfastd.lock", a->run, places[i]);
-		fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0 && errno == ENOENT)
-			continue;
-		if (fd < 0)
-			return ctl_fail(-errno, "%s", path);
-		if (!flock(fd, LOCK_EX | LOCK_NB))
-			continue;
-		fprintf(stderr,
-			"holdfastctl: holdfastd is running; stop it first (systemctl stop holdfastd)\n");
-		return CTL_FAILED;
-	}
-	return 0;
+	snprintf(path, sizeof(path), "%s/holdfastd.lock", a->run);
+	fd = lock_make(a->run, path);
+	ret = fd < 0 ? ctl_fail(fd, "%s", path) : lock_take(fd, path);
+	if (ret)
+		return ret;
+	snprintf(path, sizeof(path), "%s/parent/holdfastd.lock", a->run);
+	fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : ctl_fail(-errno, "%s", path);
+	return lock_take(fd, path);
 }
 
 /* The separate verifier on the log as it was unpacked. */

@@ -17,6 +17,7 @@
 #include "log.h"
 
 #define BACKLOG		16
+#define ROUND		32	/* connections taken before others get their turn */
 #define SAY_NS		HF_S	/* at most one refusal a second is logged: anybody may try */
 
 /**
@@ -70,6 +71,10 @@ static bool take(struct hf_parent *p, int fd)
 		refuse(p, &who, c ? "the agent is not running" : "not the user of a role");
 		return false;
 	}
+	if (who.pid == c->last) {
+		refuse(p, &who, "it was here before");
+		return false;
+	}
 	if (c->state != HF_CHILD_DOWN) {
 		refuse(p, &who, c->state == HF_CHILD_OFF ? "the configuration does not want it" :
 							  "there is one of this role");
@@ -85,11 +90,16 @@ static bool take(struct hf_parent *p, int fd)
 static void on_connection(void *arg, uint32_t events)
 {
 	struct hf_parent *p = arg;
-	int fd = accept4(p->attach->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)events;
-	if (fd >= 0 && !take(p, fd))
-		close(fd);
+	for (int i = 0; i < ROUND; i++) {
+		int fd = accept4(p->attach->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd < 0)
+			return;
+		if (!take(p, fd))
+			close(fd);
+	}
 }
 
 static void users_find(struct hf_attach *a)

@@ -154,14 +154,17 @@ int hf_backup_key(int configfd, EVP_PKEY **key, struct hf_err *e)
 	*key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, sizeof(seed));
 	OPENSSL_cleanse(seed, sizeof(seed));
 	if (!*key || EVP_PKEY_get_raw_public_key(*key, pub, &len) != 1) {
-		EVP_PKEY_free(*key);
-		return hf_fail(e, -EIO, "%s: is no key", KEY_FILE);
+		ret = hf_fail(e, -EIO, "%s: is no key", KEY_FILE);
+		goto fail;
 	}
 	for (size_t i = 0; i < sizeof(pub); i++)
 		snprintf(hex + 2 * i, 3, "%02x", pub[i]);
 	strcat(hex, "\n");
 	ret = hf_file_replace(configfd, PUB_FILE, hex, strlen(hex), 0644, e);
-	if (ret)
-		EVP_PKEY_free(*key);
+	if (!ret)
+		return 0;
+fail:
+	EVP_PKEY_free(*key);
+	*key = NULL;
 	return ret;
 }

@@ -181,16 +181,20 @@ static const char *message_of(const json_t *error)
 	return text ? text : "no reason given";
 }
 
-/* 502: the process is gone, which is dealt with where it is reaped. */
+bool hf_child_failed(const struct hf_child *c, int status)
+{
+	return status >= 300 && status != 502 && c->state != HF_CHILD_STOPPING;
+}
+
 static void on_config(void *arg, int status, const json_t *result)
 {
-	if (status >= 300 && status != 502)
+	if (hf_child_failed(arg, status))
 		hf_child_kill(arg, "configuration not taken: %s", message_of(result));
 }
 
 static void on_peer(void *arg, int status, const json_t *result)
 {
-	if (status >= 300 && status != 502)
+	if (hf_child_failed(arg, status))
 		hf_child_kill(arg, "peer not taken: %s", message_of(result));
 }
 
@@ -200,7 +204,7 @@ static void on_start(void *arg, int status, const json_t *result)
 
 	if (status < 300 && c->state == HF_CHILD_STARTING)
 		hf_child_ready(c);
-	else if (status >= 300 && status != 502)
+	else if (hf_child_failed(c, status))
 		hf_child_kill(c, "not started: %s", message_of(result));
 }
 
@@ -260,6 +264,7 @@ void hf_child_begin(struct hf_child *c)
 
 	c->why[0] = '\0';
 	c->nonce[0] = '\0';
+	c->leaving = false;
 	c->state = HF_CHILD_STARTING;
 	ret = child_instruct(c);
 	if (ret)

@@ -25,13 +25,16 @@ enum hf_child_state {
 	HF_CHILD_DOWN,		/* will be started when @timer says so; attached: awaited */
 	HF_CHILD_STARTING,	/* until it has answered START */
 	HF_CHILD_READY,
-	HF_CHILD_STOPPING,	/* STOP was sent */
+	HF_CHILD_STOPPING,	/* STOP was sent, or LEAVING has come */
 	HF_CHILD_DYING,		/* killed, or its link is closed; not yet reaped */
 };
 
 /**
  * struct hf_child - one process
- * @timer:	DOWN: next start; DYING, STOPPING: it is killed then
+ * @last:	attached: of the one before. It does not come back: who was cut off may live on
+ * @leaving:	it has said that it was told to finish (LEAVING)
+ * @timer:	DOWN: next start; STOPPING: it is killed then; DYING and attached: it is taken
+ *		for gone then
  * @up_ns:	since when it is ready
  * @answer_ns:	when it last answered
  * @nonce:	of the PING that waits for its answer; "" : none waits
@@ -41,7 +44,8 @@ struct hf_child {
 	struct hf_parent *parent;
 	enum hf_proc role;
 	enum hf_child_state state;
-	pid_t pid;		/* 0: none */
+	pid_t pid, last;	/* 0: none */
+	bool leaving;
 	struct hf_link *control;
 	struct hf_timer *timer;
 	uint64_t backoff_ns;
@@ -128,10 +132,16 @@ void hf_child_spawn(struct hf_child *c);
 void hf_child_begin(struct hf_child *c);
 int hf_child_link(struct hf_child *c, int fd);	/* Return: 0 (@fd is taken over), -errno */
 void hf_child_kill(struct hf_child *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * Is this answer its failure? Not 502: it is gone, which is dealt with where it is reaped; nor
+ * anything of one that is stopping.
+ */
+bool hf_child_failed(const struct hf_child *c, int status);
 const char *hf_child_state_name(enum hf_child_state s);
 
 /* supervise.c */
 void hf_child_ready(struct hf_child *c);
+void hf_child_leaving(struct hf_child *c);
 #define HF_EXIT_UNKNOWN	(-1)	/* not our child */
 void hf_child_exited(struct hf_child *c, int status);	/* as of wait(2), or unknown */
 void hf_child_link_closed(struct hf_child *c, bool broken, const char *why);

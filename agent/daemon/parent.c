@@ -218,6 +218,10 @@ void hf_parent_message(struct hf_child *c, struct hf_ipc_msg *m)
 		on_broken(c, m);
 		return;
 	}
+	if (m->type == HF_MSG_LEAVING) {
+		hf_child_leaving(c);
+		return;
+	}
 	if (m->type == HF_MSG_HANDOVER) {
 		if (p->env.ops->file)
 			p->env.ops->file(p, c->role, m);

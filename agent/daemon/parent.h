@@ -29,8 +29,8 @@ struct hf_reload_call {
 
 /**
  * struct hf_parent_ops - what the parent carries out itself; set by main.c
- * @site:	holdfastd --site: limits and seal of all arrays, by the keeper's part of the
- *		configuration. Return: 0, -errno and why
+ * @site:	holdfastd --site: limits and seal of one array (-1: all), by the keeper's part of
+ *		the configuration. Return: 0, -errno and why
  * @call:	a CALL from auth, authenticated and authorised (all but "status");
  *		answers with hf_link_reply() now or later
  * @file:	a process has handed over a file (HANDOVER); may be NULL
@@ -38,7 +38,7 @@ struct hf_reload_call {
  *		from. To keep it as a version. Return: its number, 0: not kept. May be NULL
  */
 struct hf_parent_ops {
-	int (*site)(const json_t *config, struct hf_err *e);
+	int (*site)(const json_t *config, int array, struct hf_err *e);
 	void (*call)(struct hf_parent *p, struct hf_link *from, struct hf_ipc_msg *m);
 	void (*file)(struct hf_parent *p, enum hf_proc from, struct hf_ipc_msg *m);
 	uint32_t (*committed)(struct hf_parent *p, const struct hf_config *c, const char *text,

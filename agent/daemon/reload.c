@@ -88,7 +88,7 @@ static void catch_up(struct hf_child *c)
 		c->backoff_ns = 0;	/* perhaps the old one was its trouble */
 		if (!p->attach)
 			hf_timer_in(c->timer, 0);
-	} else if (!(p->reload.prepared & 1U << c->role)) {
+	} else if (c->state != HF_CHILD_STOPPING && !(p->reload.prepared & 1U << c->role)) {
 		hf_child_kill(c, "started with a configuration that is no longer in force");
 	}
 }
@@ -99,7 +99,7 @@ static void on_committed(void *arg, int status, const json_t *result)
 	struct hf_parent *p = c->parent;
 	const char *why = json_string_value(json_object_get(result, "message"));
 
-	if (status >= 300 && status != 502)
+	if (hf_child_failed(c, status))
 		hf_child_kill(c, "COMMIT: %s", why ? why : "no reason given");
 	if (p->reload.committing && !--p->reload.waiting)
 		reload_end(p, 0);
@@ -134,7 +134,7 @@ static void commit(struct hf_parent *p)
 static void on_aborted(void *arg, int status, const json_t *result)
 {
 	(void)result;
-	if (status >= 300 && status != 502)
+	if (hf_child_failed(arg, status))
 		hf_child_kill(arg, "ABORT not taken");
 }
 

@@ -8,11 +8,13 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <libgen.h>
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -27,7 +29,6 @@
 #include "wipe.h"
 
 #define CONTROL_FD	3
-#define HF_PARENT_USER	"holdfast-parent"	/* of its unit; with --attach */
 
 struct options {
 	const char *config;
@@ -35,6 +36,7 @@ struct options {
 	const char *attach;
 	const char *wanted;
 	bool site;
+	int array;	/* of --site; -1: all */
 	enum hf_sandbox_mode mode;
 	bool check;
 };
@@ -52,8 +54,8 @@ static void usage(FILE *f)
 	      "  --check               read and check it, then exit: 0 good, 2 not\n"
 	      "  --attach SOCKET       start no processes: they connect here (units of systemd)\n"
 	      "  -x ROLE --attach SOCKET  be one of them\n"
-	      "  --wanted ROLE         exit 0 if the configuration wants this process, 1 if not\n"
-	      "  --site                set limits of all arrays, seal them, exit\n"
+	      "  --wanted ROLE         exit 1 if the configuration does not want this process\n"
+	      "  --site [N]            set limits of all arrays (of array N), seal them, exit\n"
 	      "  --sandbox on|kill|trap  forbidden system calls fail, kill, or are named and kill\n"
 	      "  --version             print the version\n"
 	      "  --help                this text\n\n"
@@ -69,6 +71,18 @@ static int sandbox_mode(const char *word)
 		if (!strcmp(words[i], word))
 			return i;
 	return -EINVAL;
+}
+
+/* Return: whether what is left are the arguments that go with the options. */
+static bool rest_read(int argc, char **argv, struct options *o)
+{
+	if (o->site && optind + 1 == argc) {
+		const char *number = argv[optind++];
+
+		o->array = strlen(number) < 4 ? atoi(number) : -1;
+		return *number && strspn(number, "0123456789") == strlen(number) && o->array >= 0;
+	}
+	return optind == argc;
 }
 
 /* Return: -1: go on, else the exit status. */
@@ -87,7 +101,7 @@ static int options_read(int argc, char **argv, struct options *o)
 	};
 	int key, mode;
 
-	*o = (struct options){ .config = HF_CONFIG_FILE };
+	*o = (struct options){ .config = HF_CONFIG_FILE, .array = -1 };
 	while ((key = getopt_long(argc, argv, "x:", longs, NULL)) != -1) {
 		switch (key) {
 		case 'c':
@@ -127,7 +141,7 @@ static int options_read(int argc, char **argv, struct options *o)
 			return HF_EXIT_CONFIG;
 		}
 	}
-	if (optind == argc)
+	if (rest_read(argc, argv, o))
 		return -1;
 	usage(stderr);
 	return HF_EXIT_CONFIG;
@@ -220,14 +234,48 @@ static int detach(struct hf_err *e)
 	return 0;
 }
 
-/* Systemd has made the folders; ours is where the socket is to be. Return: the lock, or -errno. */
-static int settle_attached(const char *socket, struct hf_err *e)
+/* Root's lock, which a restore holds (agent/ctl/backup.c). Return: 0, -errno. */
+static int restore_excluded(const char *run, struct hf_err *e)
 {
-	char *copy = strdup(socket);
-	int ret = copy ? hf_folders_lock(dirname(copy), e) : -ENOMEM;
+	char path[PATH_MAX];
+	int fd;
 
+	if (snprintf(path, sizeof(path), "%s/holdfastd.lock", run) >= (int)sizeof(path))
+		return hf_fail(e, -ENAMETOOLONG, "%s: too long", run);
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : hf_fail(e, -errno, "%s: %s", path, strerror(errno));
+	if (flock(fd, LOCK_SH | LOCK_NB)) {
+		int ret = errno == EWOULDBLOCK ? -EBUSY : -errno;
+
+		close(fd);
+		return hf_fail(e, ret, "%s: %s", path, ret == -EBUSY ?
+			       "a backup is being restored, or another holdfastd is running" :
+			       strerror(-ret));
+	}
+	return 0;	/* held, until we end */
+}
+
+/*
+ * Systemd has made the folders; ours is where the socket is to be. Our own lock first: a restore that
+ * has not seen it has root's, and we see that. Return: the lock, or -errno.
+ */
+static int settle_attached(const struct hf_config *config, const char *socket, struct hf_err *e)
+{
+	json_t *part = hf_config_part(config, HF_PROC_PARENT);
+	char *copy = strdup(socket);
+	int lock = part && copy ? hf_folders_lock(dirname(copy), e) : -ENOMEM, ret;
+
+	if (lock >= 0) {
+		ret = restore_excluded(hf_config_text(part, "paths.run"), e);
+		if (ret) {
+			close(lock);
+			lock = ret;
+		}
+	}
 	free(copy);
-	return ret;
+	json_decref(part);
+	return lock;
 }
 
 /* Return: the lock, or -errno. */
@@ -336,19 +384,16 @@ static int run_parent(const struct options *o, const struct hf_parent_ops *ops,
 static int run_once(const struct options *o, const struct hf_parent_ops *ops,
 		    const struct source *source)
 {
-	int role = o->wanted ? hf_proc_parse(o->wanted) : HF_PROC_KEEPER, ret = 0;
 	struct hf_err e = { "" };
 	json_t *part;
+	int ret;
 
-	if (role <= HF_PROC_PARENT) {
-		fprintf(stderr, "holdfastd: --wanted %s: no such process\n", o->wanted);
-		return HF_EXIT_CONFIG;
-	}
 	if (o->wanted)
-		return hf_role_wanted(source->config, (enum hf_proc)role) ? 0 : EXIT_FAILURE;
+		return hf_role_wanted(source->config, (enum hf_proc)hf_proc_parse(o->wanted)) ?
+			       0 : EXIT_FAILURE;
 	hf_log_open(HF_PROC_KEEPER, &hf_system_clock);
 	part = hf_config_part(source->config, HF_PROC_KEEPER);
-	ret = part && ops->site ? ops->site(part, &e) : hf_fail(&e, -ENOMEM, "no configuration");
+	ret = part && ops->site ? ops->site(part, o->array, &e) : hf_fail(&e, -ENOMEM, "no configuration");
 	json_decref(part);
 	if (ret)
 		fprintf(stderr, "holdfastd: %s\n", e.text);
@@ -360,8 +405,13 @@ static int run(const struct options *o, const struct hf_parent_ops *ops, struct 
 	struct hf_err e = { "" };
 	int lock = -1, ret;
 
-	if (config_read(o->config, environ, source))
+	if (o->wanted && hf_proc_parse(o->wanted) <= HF_PROC_PARENT) {
+		fprintf(stderr, "holdfastd: --wanted %s: no such process\n", o->wanted);
 		return HF_EXIT_CONFIG;
+	}
+	/* --wanted: who was left out for a broken file would not come when it is mended. */
+	if (config_read(o->config, environ, source))
+		return o->wanted ? 0 : HF_EXIT_CONFIG;
 	if (o->check)
 		return 0;
 	if (o->wanted || o->site)
@@ -371,7 +421,8 @@ static int run(const struct options *o, const struct hf_parent_ops *ops, struct 
 	if (!ret)
 		ret = o->attach ? hf_rights_none(&e) : hf_rights_parent(&e);
 	if (!ret)
-		lock = o->attach ? settle_attached(o->attach, &e) : settle(source->config, &e);
+		lock = o->attach ? settle_attached(source->config, o->attach, &e) :
+				   settle(source->config, &e);
 	if (ret || lock < 0) {
 		fprintf(stderr, "holdfastd: %s\n", e.text);
 		return lock == -EBUSY ? HF_EXIT_RUNNING : HF_EXIT_RIGHTS;

@@ -15,6 +15,7 @@
 #define BACKOFF_LEAST_NS	(250 * HF_MS)
 #define BACKOFF_MOST_NS		(30 * HF_S)
 #define GOOD_CONDUCT_NS		(60 * HF_S)
+#define LEAVE_NS		(10 * HF_S)	/* from LEAVING to the end */
 #define STAGES			5
 
 /* How long an answer to PING may take: as long as the role may be busy with one thing. */
@@ -51,7 +52,8 @@ static void tell_others(const struct hf_child *c, const char *what)
 	for (int i = 1; i < HF_PROCS; i++) {
 		struct hf_child *o = &p->children[i];
 
-		if (o == c || !o->control || o->state != HF_CHILD_READY)
+		if (o == c || !o->control ||
+		    (o->state != HF_CHILD_READY && o->state != HF_CHILD_STARTING))
 			continue;
 		if (hf_link_send(o->control, HF_MSG_NOTICE, NULL,
 				 json_pack("{s:s, s:s}", "role", hf_proc_name(c->role),
@@ -118,9 +120,31 @@ void hf_child_ready(struct hf_child *c)
 	tell_others(c, "back");
 }
 
+/* Whoever has started it has told it to finish. */
+void hf_child_leaving(struct hf_child *c)
+{
+	if (c->state != HF_CHILD_STARTING && c->state != HF_CHILD_READY)
+		return;
+	c->leaving = true;
+	c->state = HF_CHILD_STOPPING;
+	hf_timer_in(c->timer, LEAVE_NS);	/* kills */
+}
+
+static void report_stop(struct hf_child *c)
+{
+	hf_log_app(HF_LOG_NOTICE, "process.stop", NULL, "%s (pid %d): in order",
+		   hf_proc_name(c->role), (int)c->pid);
+	hf_parent_append(c->parent, NULL, &hf_actor_self, "process.stop", hf_proc_name(c->role),
+			 "event", "ok", 0, json_pack("{s:i}", "pid", (int)c->pid), NULL, NULL);
+}
+
 /* Its link is closed; how it ended, only who started it knows, who also starts it again. */
 static void report_gone(struct hf_child *c)
 {
+	if (c->leaving && !c->why[0]) {
+		report_stop(c);
+		return;
+	}
 	hf_log_app(HF_LOG_ERROR, "process.exit", NULL, "%s (pid %d): its link is closed%s%s",
 		   hf_proc_name(c->role), (int)c->pid, c->why[0] ? ", " : "", c->why);
 	hf_parent_append(c->parent, NULL, &hf_actor_self, "process.exit", hf_proc_name(c->role),
@@ -186,6 +210,7 @@ void hf_child_exited(struct hf_child *c, int status)
 	}
 	schedule_start(c);
 	report_exit(c, status, c->backoff_ns);
+	c->last = c->pid;
 	c->pid = 0;
 	tell_others(c, "gone");
 	say_status(p);
@@ -278,6 +303,9 @@ static void on_stopped(void *arg, int status, const json_t *result)
 
 static void stop_one(struct hf_child *c, uint64_t most_ns)
 {
+	/* Attached, it is gone when its timer says so. */
+	if (c->state == HF_CHILD_DYING && c->parent->attach)
+		return;
 	hf_timer_stop(c->timer);
 	if (!c->pid) {
 		c->state = HF_CHILD_OFF;

@@ -29,8 +29,8 @@ static int listen_tcp(int fd, const struct hf_settings *s)
 
 /*
  * Everybody on the host may connect: the kernel says who it is, and auth
- * decides what that one may do. The folder is the parent's, so only what was
- * there before a crash of ours can be in the way.
+ * decides what that one may do. The folder is root's or (a unit) our own, so
+ * only what was there before a crash of ours can be in the way.
  */
 static int listen_unix(int fd, const struct hf_settings *s)
 {

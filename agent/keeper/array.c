@@ -161,6 +161,18 @@ static int keep(struct hf_array *a, struct holdfast_array *dev, const struct hol
 	return ret;
 }
 
+/* Before the claim: what has no keeper is silent. Return: 0, -EAGAIN (not sealed yet), -errno. */
+static int seal_await(struct hf_keeper *k, struct holdfast_array *dev)
+{
+	struct holdfast_status st;
+	int ret;
+
+	if (!k->others_seal || !k->settings->seal)
+		return 0;
+	ret = k->device->status(dev, &st);
+	return ret ? ret : st.sealed ? 0 : -EAGAIN;
+}
+
 /* Return: 0 (kept, or none of ours), -errno: try again. */
 static int take(struct hf_keeper *k, uint32_t index)
 {
@@ -168,6 +180,7 @@ static int take(struct hf_keeper *k, uint32_t index)
 	struct holdfast_info info;
 	struct holdfast_array *dev;
 	struct hf_site site;
+	bool wanted = false;
 	char which[16];
 	int ret;
 
@@ -180,7 +193,11 @@ static int take(struct hf_keeper *k, uint32_t index)
 		info.serial[sizeof(info.serial) - 1] = '\0';
 		ret = hf_settings_site(k->settings, index, info.serial, &site);
 	}
-	if (ret != 1) {
+	if (ret == 1) {
+		wanted = true;
+		ret = seal_await(k, dev);
+	}
+	if (!wanted || ret) {
 		k->device->close(dev);
 		return ret;
 	}
@@ -224,7 +241,8 @@ void hf_arrays_scan(struct hf_keeper *k)
 			continue;
 		again = true;
 		hf_log_app(HF_LOG_WARN, "array.take", NULL, "array %" PRIu32 ": %s", index[i],
-			   strerror(-ret));
+			   ret == -EAGAIN ? "stays silent until holdfastd --site has sealed it" :
+					    strerror(-ret));
 	}
 	give_up_sysadmin(k);
 	if (!again) {

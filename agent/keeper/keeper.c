@@ -282,7 +282,8 @@ static int start(struct hf_service *s, struct hf_err *e)
 		ret = hf_beat_start(k);
 	if (ret)
 		return hf_fail(e, ret, "keeper: %s", strerror(-ret));
-	k->sysadmin = k->sysadmin && hf_sandbox_has(CAP_SYS_ADMIN);
+	k->others_seal = !hf_sandbox_has(CAP_SYS_ADMIN);
+	k->sysadmin = !k->others_seal;
 	hf_arrays_scan(k);
 	hf_timer_in(k->second, SECOND_NS);
 	hf_service_ready(s);

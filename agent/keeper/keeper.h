@@ -93,6 +93,7 @@ struct hf_who {
 /**
  * struct hf_keeper - the process
  * @sysadmin:	CAP_SYS_ADMIN is still there: limits can be set and sealed
+ * @others_seal: it never was: an array is taken once `holdfastd --site` has sealed it
  * @scan_wait_ns:	until an array that could not be taken is tried again
  */
 struct hf_keeper {
@@ -121,7 +122,7 @@ struct hf_keeper {
 	uint64_t beat_due_ns;
 	uint64_t scan_wait_ns;
 	uint64_t disarmed_ns;		/* the ladder silenced all; 0: not since audit was there */
-	bool sysadmin, stopping, probing;
+	bool sysadmin, others_seal, stopping, probing;
 };
 
 /* -------------------------------------------------------------- array.c */

@@ -119,7 +119,9 @@ static int settle(struct hf_array *a, const struct hf_site *site)
 	if (ret)
 		return ret;
 	a->sealed = st.sealed;
-	ret = hf_site_limits(a, site, true);
+	a->beat_ns = st.beat_ns;
+	if (!a->beat_ns)	/* nobody keeps it */
+		ret = hf_site_limits(a, site, true);
 	return ret ? ret : hf_site_seal(a);
 }
 
@@ -146,14 +148,31 @@ static int one(struct hf_keeper *k, uint32_t index)
 		ret = settle(a, &site);
 		hf_log_app(ret ? HF_LOG_ERROR : HF_LOG_NOTICE, "array.site", NULL,
 			   "array %" PRIu32 " (%s): %s%s", index, info.serial,
-			   ret ? strerror(-ret) : "has the limits of the site",
+			   ret ? strerror(-ret) :
+			   a->beat_ns ? "is kept, its limits are left alone" :
+					"has the limits of the site",
 			   a->sealed ? ", sealed" : "");
 	}
 	k->device->close(a->dev);
 	return ret;
 }
 
-int hf_site_run(const json_t *config, const struct hf_device *device, struct hf_err *e)
+/* Return: how many, -errno. */
+static int arrays_find(const struct hf_device *device, int array, uint32_t *index, struct hf_err *e)
+{
+	int n;
+
+	if (array >= HF_ARRAYS)
+		return hf_fail(e, -EINVAL, "array %d: only 0 to %d are kept", array, HF_ARRAYS - 1);
+	if (array >= 0) {
+		*index = (uint32_t)array;
+		return 1;
+	}
+	n = device->enumerate(index, HF_ARRAYS);
+	return n < 0 ? hf_fail(e, n, "looking for arrays: %s", strerror(-n)) : n;
+}
+
+int hf_site_run(const json_t *config, int array, const struct hf_device *device, struct hf_err *e)
 {
 	struct hf_keeper *k = calloc(1, sizeof(*k));
 	uint32_t index[HF_ARRAYS];
@@ -162,9 +181,8 @@ int hf_site_run(const json_t *config, const struct hf_device *device, struct hf_
 	if (!ret) {
 		k->device = device;
 		k->sysadmin = true;
-		n = device->enumerate(index, HF_ARRAYS);
-		if (n < 0)
-			ret = hf_fail(e, n, "looking for arrays: %s", strerror(-n));
+		n = arrays_find(device, array, index, e);
+		ret = n < 0 ? n : 0;
 	}
 	for (int i = 0; i < n; i++) {
 		int bad = index[i] < HF_ARRAYS ? one(k, index[i]) : 0;
@@ -178,7 +196,7 @@ int hf_site_run(const json_t *config, const struct hf_device *device, struct hf_
 	return ret ? ret : first;
 }
 
-int hf_site_driver(const json_t *config, struct hf_err *e)
+int hf_site_driver(const json_t *config, int array, struct hf_err *e)
 {
-	return hf_site_run(config, &hf_device_driver, e);
+	return hf_site_run(config, array, &hf_device_driver, e);
 }

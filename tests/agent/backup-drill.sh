@@ -72,7 +72,7 @@ archive=$(compgen -G "$STATE/backup/*.tar" | tail -1)
 [[ $archive ]] || bail "no archive"
 check "its mode is 0600" test "$(stat -c %a "$archive")" = 600
 expect 0 "it is whole and signed" 'good: of' "$HF" backup verify "$archive"
-check "no key is in it" refused grep -qE 'master.key|backup.key|auth/keys' <(tar -tf "$archive")
+check "no key is in it" refused grep -qE 'master\.key|backup\.key|signing-keys|first-run-secret' <(tar -tf "$archive")
 for part in auth/users.db auth/secrets audit/audit-00000001.log config/000002.yaml MANIFEST.sig; do
 	check "$part is in it" grep -q "^$part\$" <(tar -tf "$archive")
 done
@@ -101,8 +101,20 @@ check "one of another key is refused" refused "$HF" backup restore --key /tmp/ot
 check "and nothing was touched" test "$before" = "$(state_sum)"
 check "nor is anything left beside the state" refused compgen -G "$STATE.restore-*"
 
+# Its verifier is the one beside it: this one tries to start the agent in the middle of the restore.
+mkdir /tmp/ctl
+install -m 755 "$HF" /tmp/ctl/holdfastctl
+cat > /tmp/ctl/holdfast-audit-verify <<-END
+	#!/bin/bash
+	timeout 10 $PWD/$HFD --config $ETC > /tmp/ctl/agent 2>&1
+	echo \$? > /tmp/ctl/status
+	exec $PWD/build/agent/holdfast-audit-verify "\$@"
+END
+chmod 755 /tmp/ctl/holdfast-audit-verify
 start_ns=$(date +%s%N)
-expect 0 "the backup is put back" 'restored: of' "$HF" backup restore --key /tmp/backup.pub /tmp/good.tar
+expect 0 "the backup is put back" 'restored: of' \
+	/tmp/ctl/holdfastctl backup restore --key /tmp/backup.pub /tmp/good.tar
+check "no agent starts meanwhile" eval '[[ $(< /tmp/ctl/status) == 6 ]] || { cat /tmp/ctl/agent; false; }'
 agent_start
 until_true 20 processes_ready 6 || bail "processes after the restore: $("$HF" agent status 2>&1)"
 echo "# restored and ready again in $((($(date +%s%N) - start_ns) / 1000000)) ms"

@@ -7,6 +7,7 @@
  */
 #include "audit_kit.h"
 #include "query.h"
+#include "service.h"
 
 static struct kit k;
 static struct aud_jobs *jobs;
@@ -847,4 +848,19 @@ Test(audit_query, report_is_bounded)
 	cr_assert_eq(json_array_size(rows("blocked")), 1);
 	longer[95] = '\0';
 	cr_assert_eq(count("blocked", "source", "", "detail", longer), 1);
+}
+
+/* ---------------------------------------------------------------- backups */
+
+/* The checkpoint key is meant to (docs/decisions/0008); what says how long the log is comes first. */
+Test(audit_backup, what_leaves_the_folder_and_in_which_order)
+{
+	hf_handover_fn of = hf_audit_ops.backup;
+
+	cr_expect_eq(of("audit-00000001.log"), 2U);
+	cr_expect_eq(of("audit-00000001.cp"), 1U);
+	cr_expect_eq(of("checkpoint.pub"), 1U);
+	cr_expect_eq(of("checkpoint.key"), 1U);
+	cr_expect_eq(of("reserve"), 0U);
+	cr_expect_eq(of(".checkpoint.pub.tmp"), 0U);
 }

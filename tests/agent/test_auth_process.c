@@ -250,3 +250,18 @@ Test(process, ends_while_passwords_are_hashed)
 		hf_loop_once(loop, 0);
 	/* teardown frees the service; the sanitizer sees what is lost */
 }
+
+/* Of all files that auth keeps: password hashes and secrets leave it (encrypted), no key does. */
+Test(auth_backup, what_leaves_the_folder)
+{
+	static const char *const leave[] = { "snapshot.db", "secrets", "secrets.counter" };
+	static const char *const stay[] = {
+		"master.key", "signing-keys", "first-run-secret", "users.db", "users.db-wal",
+		"users.db-shm", ".secrets.tmp", "", "secrets.", "anything",
+	};
+
+	for (size_t i = 0; i < sizeof(leave) / sizeof(leave[0]); i++)
+		cr_expect(hf_auth_ops.backup(leave[i]), "%s", leave[i]);
+	for (size_t i = 0; i < sizeof(stay) / sizeof(stay[0]); i++)
+		cr_expect_not(hf_auth_ops.backup(stay[i]), "%s", stay[i]);
+}

@@ -208,7 +208,13 @@ Test(ipc, permissions)
 		{ HF_PROC_EXPORT, HF_PROC_PARENT, HF_MSG_BROKEN, HF_ST_RUNNING, false },
 		{ HF_PROC_AUTH, HF_PROC_PARENT, HF_MSG_BROKEN, HF_ST_RUNNING, true },
 		{ HF_PROC_PARENT, HF_PROC_AUTH, HF_MSG_FILE, HF_ST_RUNNING, true },
+		{ HF_PROC_PARENT, HF_PROC_AUTH, HF_MSG_FILE, HF_ST_STOPPING, true },
+		{ HF_PROC_PARENT, HF_PROC_AUTH, HF_MSG_FILES, HF_ST_STARTING, false },
 		{ HF_PROC_PARENT, HF_PROC_FRONT, HF_MSG_FILE, HF_ST_RUNNING, false },
+		{ HF_PROC_FRONT, HF_PROC_PARENT, HF_MSG_LEAVING, HF_ST_RUNNING, true },
+		{ HF_PROC_KEEPER, HF_PROC_PARENT, HF_MSG_LEAVING, HF_ST_STOPPING, true },
+		{ HF_PROC_PARENT, HF_PROC_KEEPER, HF_MSG_LEAVING, HF_ST_RUNNING, false },
+		{ HF_PROC_FRONT, HF_PROC_AUTH, HF_MSG_LEAVING, HF_ST_RUNNING, false },
 		{ HF_PROC_AUTH, HF_PROC_AUDIT, HF_MSG_FILE, HF_ST_RUNNING, false },
 		{ HF_PROC_KEEPER, HF_PROC_PARENT, HF_MSG_HANDOVER, HF_ST_RUNNING, true },
 		{ HF_PROC_FRONT, HF_PROC_PARENT, HF_MSG_HANDOVER, HF_ST_RUNNING, false },
@@ -269,6 +275,43 @@ Test(ipc, peers_cannot_know_our_state)
 	cr_assert_str_eq(b.text, "not_now");
 	cr_assert_eq(a.messages, 0);
 	cr_assert_eq(a.closed, 0);
+}
+
+/* A REPORT to an auth that starts or stops must not end the front that sent it. */
+Test(ipc, what_wants_no_answer_comes_to_nothing_in_another_state)
+{
+	static const unsigned int states[] = { HF_ST_STARTING, HF_ST_STOPPING };
+
+	for (size_t i = 0; i < 2; i++) {
+		pair(HF_PROC_AUTH, HF_PROC_FRONT);
+		state = states[i];
+		cr_assert_eq(hf_link_send(b.link, HF_MSG_REPORT, NULL,
+					  json_pack("{s:s, s:s, s:i, s:s}", "what", "blocked",
+						    "source", "192.0.2.1", "count", 1, "detail", ""),
+					  -1), 0);
+		turn();
+		cr_assert_eq(a.messages, 0);
+		cr_assert_eq(a.closed, 0);
+		drop(&a);
+		drop(&b);
+	}
+}
+
+Test(ipc, the_parent_knows_the_state_unless_we_stop)
+{
+	pair(HF_PROC_AUTH, HF_PROC_PARENT);
+	state = HF_ST_STOPPING;
+	cr_assert_eq(hf_link_request(b.link, HF_MSG_COMMIT, NULL, json_object(), -1, UINT64_MAX,
+				     on_reply, &b), 0);
+	turn();
+	cr_assert_eq(b.status, 503);
+	cr_assert_eq(a.closed, 0);
+	state = HF_ST_STARTING;
+	cr_assert_eq(hf_link_request(b.link, HF_MSG_COMMIT, NULL, json_object(), -1, UINT64_MAX,
+				     on_reply, &b), 0);
+	turn();
+	cr_assert_eq(a.closed, 1);
+	cr_assert(a.broken);
 }
 
 Test(ipc, the_largest_message_passes_and_one_byte_more_does_not)

@@ -20,6 +20,7 @@ static int last_status;
 static json_t *last_result;
 static bool parent_link_closed, peer_link_closed;
 static char broken_role[16];
+static int leaving;
 
 static void note(const char *what)
 {
@@ -118,6 +119,10 @@ static void parent_message(void *arg, struct hf_link *l, struct hf_ipc_msg *m)
 {
 	(void)arg;
 	(void)l;
+	if (m->type == HF_MSG_LEAVING) {
+		leaving++;
+		return;
+	}
 	cr_assert_eq(m->type, HF_MSG_BROKEN);
 	snprintf(broken_role, sizeof(broken_role), "%s",
 		 json_string_value(json_object_get(m->body, "role")));
@@ -350,6 +355,62 @@ Test(service, a_peer_that_breaks_the_rules_is_reported)
 	cr_assert_str_eq(notes, "-front ");
 	cr_assert_str_eq(broken_role, "front");
 	close(sv[0]);
+}
+
+/* Who was cut off may live on, with its end of the link. */
+Test(service, who_is_gone_can_send_no_more)
+{
+	run();
+	wire(HF_PROC_KEEPER, &peer_ops);
+	notes[0] = '\0';
+	cr_assert_eq(hf_link_request(peer, HF_MSG_WHOIS, NULL,
+				     json_pack("{s:i, s:[]}", "uid", 1, "gids"), -1, UINT64_MAX,
+				     answered, NULL),
+		     0);
+	hf_link_send(parent, HF_MSG_NOTICE, NULL,
+		     json_pack("{s:s, s:s}", "role", "keeper", "what", "gone"), -1);
+	turn();
+	cr_assert(strstr(notes, "WHOIS"), "what it had sent is read: %s", notes);
+	cr_assert(strstr(notes, "-keeper"), "%s", notes);
+	cr_assert(peer_link_closed);
+	cr_assert_null(hf_service_link(service, HF_PROC_KEEPER));
+	cr_assert_str_eq(broken_role, "");
+	hf_link_send(parent, HF_MSG_NOTICE, NULL,
+		     json_pack("{s:s, s:s}", "role", "keeper", "what", "back"), -1);
+	wire(HF_PROC_KEEPER, &peer_ops);
+	hf_link_send(parent, HF_MSG_NOTICE, NULL,
+		     json_pack("{s:s, s:s}", "role", "keeper", "what", "back"), -1);
+	turn();
+	cr_assert_not_null(hf_service_link(service, HF_PROC_KEEPER));
+}
+
+/* Systemd has told it to stop, which the parent cannot know when it sends. */
+Test(service, the_parent_may_cross_with_the_end)
+{
+	int sv[2];
+
+	run();
+	stop_waits = true;
+	hf_service_leave(service);
+	cr_assert_str_eq(notes, "prepare commit:1 start stop ");
+	cr_assert_eq(ask_config(HF_MSG_PREPARE, 2), 503);
+	cr_assert_eq(ask(HF_MSG_COMMIT, json_object(), -1), 503);
+	cr_assert_eq(ask(HF_MSG_STOP, json_object(), -1), 503);
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv), 0);
+	cr_assert_eq(ask(HF_MSG_PEER, json_pack("{s:s}", "role", "keeper"), sv[1]), 503);
+	close(sv[0]);
+	close(sv[1]);
+	cr_assert_eq(ask(HF_MSG_FILES, json_pack("{s:s}", "after", ""), -1), 500,
+		     "answered: no folder is open");
+	cr_assert_eq(ask(HF_MSG_PING, json_pack("{s:s}", "nonce", "00112233aabbccdd"), -1), 200);
+	cr_assert_eq(leaving, 1);
+	cr_assert_not(parent_link_closed);
+	cr_assert_str_eq(notes, "prepare commit:1 start stop ");
+	hf_service_leave(service);
+	turn();
+	cr_assert_eq(leaving, 1);
+	hf_service_done(service, 0);
+	cr_assert_eq(hf_loop_run(loop), 0);
 }
 
 Test(service, without_a_parent_it_ends_in_order)

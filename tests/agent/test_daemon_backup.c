@@ -270,6 +270,15 @@ Test(backup, the_parent_reads_regular_files_only)
 	close(fd[1]);
 }
 
+Test(backup, a_key_whose_public_half_cannot_be_written_is_none)
+{
+	EVP_PKEY *key = NULL;
+
+	cr_assert_eq(mkdirat(dir, "backup.pub", 0700), 0);
+	cr_assert_lt(hf_backup_key(dir, &key, &err), 0);
+	cr_assert_null(key, "freed, and the caller would free it again");
+}
+
 Test(backup, the_key_is_made_once_and_its_public_half_lies_beside_it)
 {
 	uint8_t one[HF_ED25519_BYTES], two[HF_ED25519_BYTES];

@@ -10,6 +10,8 @@
 
 #include "check.h"
 #include "keeper.h"
+#include "service.h"
+#include "site.h"
 
 #define ARRAYS	3
 
@@ -18,7 +20,7 @@ static struct fake {
 	struct holdfast_envelope site;
 	struct holdfast_fence_point fence[HOLDFAST_MAX_FENCE];
 	int nfence;
-	bool sealed, sysadmin;
+	bool sealed, sysadmin, claimed, absent;
 	bool known;
 	uint64_t used[HOLDFAST_QUOTA_COUNT], budget[HOLDFAST_QUOTA_COUNT];
 	unsigned int sets;
@@ -44,6 +46,8 @@ static int f_enumerate(uint32_t *index, size_t room)
 static int f_open(struct holdfast_array **out, const char *which, unsigned int flags)
 {
 	(void)flags;
+	if (fake[atoi(which)].absent)
+		return -ENODEV;
 	*out = (struct holdfast_array *)&fake[atoi(which)];
 	return 0;
 }
@@ -65,6 +69,7 @@ static int f_status(struct holdfast_array *a, struct holdfast_status *st)
 {
 	memset(st, 0, sizeof(*st));
 	st->sealed = of(a)->sealed;
+	st->beat_ns = of(a)->claimed ? 1 : 0;
 	return 0;
 }
 
@@ -147,12 +152,13 @@ static int f_seal(struct holdfast_array *a)
 static int f_keep(struct holdfast_keeping **out, struct holdfast_array *a)
 {
 	*out = (struct holdfast_keeping *)a;
+	of(a)->claimed = true;
 	return 0;
 }
 
 static void f_unkeep(struct holdfast_keeping *k)
 {
-	(void)k;
+	of(k)->claimed = false;
 }
 
 static int f_keep_fd(const struct holdfast_keeping *k)
@@ -295,14 +301,15 @@ static void settings(int amp_cap, int64_t emission_ms)
 	json_decref(j);
 }
 
-static void begin(int amp_cap)
+static void begin_as(bool sysadmin, int amp_cap)
 {
 	hf_test_clock_init(&clock_, 1000 * HF_S, 1700000000 * HF_S);
 	k = calloc(1, sizeof(*k));
 	cr_assert_eq(hf_loop_new(&k->loop, &clock_.clock), 0);
 	k->clock = &clock_.clock;
 	k->device = &driver;
-	k->sysadmin = true;
+	k->sysadmin = sysadmin;
+	k->others_seal = !sysadmin;
 	k->scan_wait_ns = HF_S;
 	k->peers.append = no_audit;
 	k->ladder_peers = (struct hf_peers){ hf_record_peer, NULL, k };
@@ -312,6 +319,11 @@ static void begin(int amp_cap)
 	cr_assert_eq(hf_timer_new(&k->scan, k->loop, ignore, NULL), 0);
 	settings(amp_cap, 10000);
 	hf_arrays_scan(k);
+}
+
+static void begin(int amp_cap)
+{
+	begin_as(true, amp_cap);
 }
 
 static void end(void)
@@ -384,6 +396,114 @@ Test(limits, a_keeper_that_comes_back_to_a_seal)
 	cr_assert_eq(k->array[1].lacks, 2,
 		     "a looser limit, and fence points that are not configured");
 	end();
+}
+
+/* ------------------------------------------------- limits and seal by others */
+
+static int site_run(int amp_cap, bool seal, int array)
+{
+	json_t *j = config(amp_cap, 10000);
+	struct hf_err e = { "" };
+	int ret;
+
+	json_object_set_new(json_object_get(j, "keeper"), "seal", json_boolean(seal));
+	ret = hf_site_run(j, array, &driver, &e);
+	json_decref(j);
+	cr_assert_eq(!!ret, e.text[0] != '\0', "%d: %s", ret, e.text);
+	return ret;
+}
+
+static int64_t cap(size_t i)
+{
+	return fake[i].site.limit[HOLDFAST_LIM_AMP_CAP];
+}
+
+Test(limits, without_the_right_a_keeper_claims_nothing_before_it_is_sealed)
+{
+	plug();
+	begin_as(false, 500);
+	for (size_t i = 0; i < ARRAYS; i++)
+		cr_assert(!k->array[i].used && !fake[i].claimed && !fake[i].sealed);
+	cr_assert(hf_timer_running(k->scan), "it is tried again");
+	cr_assert_eq(site_run(500, true, 1), 0);
+	hf_arrays_scan(k);
+	cr_assert(!k->array[0].used && k->array[1].used && !k->array[2].used);
+	cr_assert(k->array[1].sealed);
+	cr_assert_eq(cap(1), 500);
+	cr_assert_eq(site_run(500, true, -1), 0);
+	hf_arrays_scan(k);
+	for (size_t i = 0; i < ARRAYS; i++)
+		cr_assert(k->array[i].used && k->array[i].sealed);
+	end();
+}
+
+Test(limits, without_the_right_and_without_a_seal_they_are_tightened)
+{
+	plug();
+	begin_as(false, 500);
+	k->settings->seal = false;
+	fake[2].site.limit[HOLDFAST_LIM_AMP_CAP] = 100;
+	hf_arrays_scan(k);
+	for (size_t i = 0; i < ARRAYS; i++)
+		cr_assert(k->array[i].used && !fake[i].sealed);
+	cr_assert_eq(cap(0), 500);
+	cr_assert_eq(cap(2), 100);
+	end();
+}
+
+Test(site, sets_and_seals_all)
+{
+	plug();
+	fake[2].site.limit[HOLDFAST_LIM_AMP_CAP] = 100;
+	cr_assert_eq(site_run(500, true, -1), 0);
+	for (size_t i = 0; i < ARRAYS; i++)
+		cr_assert(cap(i) == 500 && fake[i].sealed);
+	cr_assert_eq(site_run(600, true, -1), 0, "a seal is no failure");
+	cr_assert_eq(cap(0), 500);
+	cr_assert_eq(site_run(400, true, -1), 0);
+	cr_assert_eq(cap(0), 400, "nobody keeps it: tighter goes in");
+}
+
+Test(site, one_array_and_no_other)
+{
+	plug();
+	cr_assert_eq(site_run(500, true, 1), 0);
+	cr_assert(fake[1].sealed && cap(1) == 500);
+	cr_assert(!fake[0].sealed && !fake[2].sealed && cap(0) == 65535);
+	fake[2].absent = true;
+	cr_assert_eq(site_run(500, true, 2), 0, "it has gone again");
+	cr_assert_eq(site_run(500, true, HF_ARRAYS), -EINVAL);
+}
+
+/* What an admin has tightened by the API stays, and so does what the keeper goes by. */
+Test(site, limits_of_an_array_that_is_kept_are_its_keepers)
+{
+	plug();
+	for (size_t i = 0; i < ARRAYS; i++)
+		fake[i].claimed = true;
+	fake[0].site.limit[HOLDFAST_LIM_AMP_CAP] = 100;
+	cr_assert_eq(site_run(500, false, -1), 0);
+	cr_assert(cap(0) == 100 && cap(1) == 65535);
+	fake[1].sealed = true;
+	cr_assert_eq(site_run(400, true, -1), 0);
+	cr_assert(cap(0) == 100 && cap(1) == 65535);
+	cr_assert(fake[0].sealed, "one that came later to a keeper that has given up the right");
+}
+
+Test(site, one_that_fails_stops_no_other)
+{
+	plug();
+	fake[0].sysadmin = false;
+	cr_assert_eq(site_run(500, true, -1), -EPERM);
+	cr_assert(fake[1].sealed && fake[2].sealed);
+}
+
+/* ---------------------------------------------------------------- backups */
+
+Test(keeper_backup, what_leaves_the_folder)
+{
+	cr_expect(hf_keeper_ops.backup("state.json"));
+	cr_expect_not(hf_keeper_ops.backup(".state.json.tmp"));
 }
 
 /* ---------------------------------------------------------------- quotas */
