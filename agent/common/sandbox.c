@@ -258,16 +258,16 @@ static int caps_set(const cap_value_t *caps, int n, struct hf_err *e)
 }
 
 /*
- * A unit (@by_unit) may leave out CAP_SYS_ADMIN: then others set limits and seal, and the keeper
- * takes no array before (array.c). One that was root would leave arrays unsealed: it does not start.
+ * A unit or a container may leave out CAP_SYS_ADMIN: then others set limits and seal, and the keeper
+ * takes no array before (array.c).
  */
-static int caps_narrow(const struct profile *p, bool by_unit, struct hf_err *e)
+static int caps_narrow(const struct profile *p, struct hf_err *e)
 {
 	cap_value_t caps[CAPS];
 	int n = 0;
 
 	for (int i = 0; i < p->n_caps; i++)
-		if (p->caps[i] != CAP_SYS_ADMIN || !by_unit || hf_sandbox_has(CAP_SYS_ADMIN))
+		if (p->caps[i] != CAP_SYS_ADMIN || hf_sandbox_has(CAP_SYS_ADMIN))
 			caps[n++] = p->caps[i];
 	return caps_set(caps, n, e);
 }
@@ -285,7 +285,6 @@ static int memory_set(struct hf_err *e)
 int hf_sandbox_enter(enum hf_proc role, enum hf_sandbox_mode mode, struct hf_err *e)
 {
 	const struct profile *p = &profiles[role];
-	bool by_unit = geteuid();
 	int ret;
 
 	if (!hf_sandbox_user(role))
@@ -294,9 +293,9 @@ int hf_sandbox_enter(enum hf_proc role, enum hf_sandbox_mode mode, struct hf_err
 	if (!ret && p->fifo)
 		fifo_set();
 	if (!ret)
-		ret = by_unit ? started_so(p, e) : become(p, e);
+		ret = geteuid() ? started_so(p, e) : become(p, e);
 	if (!ret)
-		ret = caps_narrow(p, by_unit, e);
+		ret = caps_narrow(p, e);
 	if (!ret)
 		ret = memory_set(e);
 	return ret ? ret : hf_sandbox_calls(role, mode, e);

@@ -55,7 +55,7 @@ static void usage(FILE *f)
 	      "  --attach SOCKET       start no processes: they connect here (units of systemd)\n"
 	      "  -x ROLE --attach SOCKET  be one of them\n"
 	      "  --wanted ROLE         exit 1 if the configuration does not want this process\n"
-	      "  --site [N]            set limits of all arrays (of array N), seal them, exit\n"
+	      "  --site [N|all]        set limits of all arrays (of array N), seal them, exit\n"
 	      "  --sandbox on|kill|trap  forbidden system calls fail, kill, or are named and kill\n"
 	      "  --version             print the version\n"
 	      "  --help                this text\n\n"
@@ -79,6 +79,8 @@ static bool rest_read(int argc, char **argv, struct options *o)
 	if (o->site && optind + 1 == argc) {
 		const char *number = argv[optind++];
 
+		if (!strcmp(number, "all"))
+			return true;
 		o->array = strlen(number) < 4 ? atoi(number) : -1;
 		return *number && strspn(number, "0123456789") == strlen(number) && o->array >= 0;
 	}

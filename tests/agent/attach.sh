@@ -140,11 +140,12 @@ expect 2 "and one that does not exist" 'no such process' \
 	eval '(as_unit holdfast-front $BIN --config /tmp/broken.yaml --wanted parent)'
 
 # --- the site's limits, by who alone may
-expect 0 "--site sets limits and seals" 'array.site.*sealed' eval '(as_unit holdfast-site $BIN --site)'
-expect 0 "twice is as good" 'array.site.*sealed' eval '(as_unit holdfast-site $BIN --site)'
-expect 0 "of one array" 'array 0 .*sealed' eval '(as_unit holdfast-site $BIN --site 0)'
-expect 0 "of one that has gone again" '' eval '(as_unit holdfast-site $BIN --site 5)'
-expect 2 "of what is no number" 'Usage' eval '(as_unit holdfast-site $BIN --site x)'
+expect 0 "--site sets limits and seals" 'array.site.*sealed' eval '(as_unit holdfast-site@ $BIN --site)'
+expect 0 "twice is as good" 'array.site.*sealed' eval '(as_unit holdfast-site@ $BIN --site)'
+expect 0 "of one array" 'array 0 .*sealed' eval '(as_unit holdfast-site@ $BIN --site 0)'
+expect 0 "of all by name" 'array 0 .*sealed' eval '(as_unit holdfast-site@ $BIN --site all)'
+expect 0 "of one that has gone again" '' eval '(as_unit holdfast-site@ $BIN --site 5)'
+expect 2 "of what is no number" 'Usage' eval '(as_unit holdfast-site@ $BIN --site x)'
 
 connect() { # user ROLE: connects and says what comes back
 	setpriv --reuid "$1" --regid "$1" --clear-groups python3 -c '
@@ -292,7 +293,7 @@ check "HUP: the new configuration is in force" until_true 5 said_since 'config.r
 check "and tightens" until_true 5 says 'power_avg .* 19.000 W' "$HF" envelope show
 edit() { sed 's/power_avg: 19000000/power_avg: 18000000/' $ETC > /tmp/new.yaml; "$HF" config apply /tmp/new.yaml; }
 check "config apply writes the file" eval 'edit && grep -q 18000000 $ETC'
-expect 0 "--site reads what the parent has written" 'array.site' eval '(as_unit holdfast-site $BIN --site)'
+expect 0 "--site reads what the parent has written" 'array.site' eval '(as_unit holdfast-site@ $BIN --site)'
 expect 0 "--wanted, too" '' eval '(as_unit holdfast-local $BIN --wanted local)'
 printf swordfish > /tmp/secret
 expect 0 "a secret is kept" '' "$HF" secret set webhook --value-file /tmp/secret
@@ -312,10 +313,10 @@ guest_array lab2
 check "an array that nobody has sealed is not taken" until_true 10 said_since 'array 1: stays silent until'
 sleep 2
 check "however long that takes" refused said_since 'array.kept.*array 1 '
-expect 0 "--site of this one" 'array 1 .*has the limits.*sealed' eval '(as_unit holdfast-site $BIN --site 1)'
+expect 0 "--site of this one" 'array 1 .*has the limits.*sealed' eval '(as_unit holdfast-site@ $BIN --site 1)'
 check "then it is taken, sealed" until_true 15 said_since 'array.kept.*array 1 .*sealed'
 expect 0 "--site of all leaves those that are kept alone" 'array 0 .*is kept' \
-	eval '(as_unit holdfast-site $BIN --site)'
+	eval '(as_unit holdfast-site@ $BIN --site)'
 echo 0 > /sys/kernel/config/holdfast_sim/lab2/live
 
 # --- systemd stops one of them
