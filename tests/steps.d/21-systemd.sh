@@ -33,6 +33,6 @@ unit_users() {
 
 step_cmd systemd-verify unit_verify
 for unit in scripts/packaging/systemd/*.service; do
-	step_cmd "systemd-security-$(basename "$unit" .service)" unit_security "${unit##*/}"
+	step_cmd "systemd-security-$(basename "${unit/@/}" .service)" unit_security "${unit##*/}"
 done
 step_cmd systemd-users unit_users
