@@ -284,6 +284,18 @@ static void tell(struct audit *a, enum hf_proc p, bool durable, const char *why)
 			     json_pack("{s:b, s:s}", "durable", durable, "why", why), -1);
 }
 
+/* Whether the log is durable now; nothing, as long as it is not open. */
+static void tell_state(struct audit *a, enum hf_proc p)
+{
+	char why[HF_ERR_LEN];
+	bool durable;
+
+	if (!a->w)
+		return;
+	durable = aud_durable(a->w, why);
+	tell(a, p, durable, why);
+}
+
 static void on_durable(void *arg, bool durable, const char *why)
 {
 	struct audit *a = arg;
@@ -530,6 +542,9 @@ static int audit_start(struct hf_service *s, struct hf_err *e)
 		ret = hf_watch_new(&a->watch, loop, a->io->ops->fd(a->io), EPOLLIN, on_ring, a);
 	if (ret)
 		return ret;
+	/* Who was there before the log was open waits for this word. */
+	tell_state(a, HF_PROC_KEEPER);
+	tell_state(a, HF_PROC_AUTH);
 	hf_timer_in(a->tick, 0);
 	work(a);
 	return 0;
@@ -538,7 +553,6 @@ static int audit_start(struct hf_service *s, struct hf_err *e)
 static void audit_peer(struct hf_service *s, enum hf_proc peer, struct hf_link *link)
 {
 	struct audit *a = hf_service_data(s);
-	char why[HF_ERR_LEN];
 
 	if (!a)
 		return;
@@ -551,11 +565,8 @@ static void audit_peer(struct hf_service *s, enum hf_proc peer, struct hf_link *
 		return;
 	}
 	a->anchor_due |= peer == HF_PROC_EXPORT;	/* a fresh one has none yet */
-	if (a->w && (peer == HF_PROC_KEEPER || peer == HF_PROC_AUTH)) {
-		bool durable = aud_durable(a->w, why);
-
-		tell(a, peer, durable, why);
-	}
+	if (peer == HF_PROC_KEEPER || peer == HF_PROC_AUTH)
+		tell_state(a, peer);
 }
 
 static void audit_stop(struct hf_service *s)

@@ -250,9 +250,6 @@ expect 2 "nor with a group too many" 'is not one of' \
 	setpriv --reuid holdfast-front --regid holdfast-front --groups holdfast --no-new-privs \
 	--bounding-set=-all --securebits=+noroot,+noroot_locked build/agent/tests/probe front
 
-expect 2 "nor a keeper that was root, without the right to seal" 'capabilities' \
-	setpriv --bounding-set=-sys_admin build/agent/tests/probe keeper
-
 # --- kill -9
 for role in $roles; do
 	mark_log

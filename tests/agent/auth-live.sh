@@ -119,7 +119,7 @@ per_minute() {
 	((++reloads))
 	until_true 20 in_force
 }
-in_force() { (($(grep -ac '"config.reload".*"in force' "$LOG") == reloads)); }
+in_force() { (($(grep -ac '"config.reload".*in force"' "$LOG") == reloads)); }
 per_minute 2
 ok $? "twice a minute from now on"
 from=127.0.6.1

@@ -564,7 +564,7 @@ def blocks(stage):
           report["source"] == "192.0.2.10" and report["count"] == 3 and
           report["detail"].startswith("not found 3"), report)
     ids = [a[1]["X-Correlation-Id"] for a in answers]
-    check("by the id of the request that was one too many", report["corr"] in ids[29:32], report, ids)
+    check("by the id of the request that was one too many", report["corr"] in ids[29:32], (report, ids))
     codes = [tls_ask("GET", "/v1/../../etc/passwd", "192.0.2.12")[0][0] for _ in range(5)]
     check("a few probes are enough", codes[:3] == [400] * 3 and codes[4] == 429, codes)
     codes = [tls_ask("POST", "/v1/login", "192.0.2.13", body={"user": f"u{i}", "password": "no"})[0][0]

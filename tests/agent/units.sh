@@ -28,7 +28,10 @@ find_init() { init=$(pgrep -f '^/lib/systemd/systemd --system' | tail -1) && [[ 
 show() { there systemctl show "$1" -p "$2" --value; }
 all_are() { local u; for u in ${2:-$units}; do [[ $(show "$u" ActiveState) == "$1" ]] || { echo "$u: $(show "$u" ActiveState)"; return 1; }; done; }
 no_restart() { local u; for u in $units; do [[ $(show "$u" NRestarts) == 0 ]] || { echo "$u: $(show "$u" NRestarts)"; return 1; }; done; }
-restart() { there systemctl stop holdfastd && until_true 30 all_are inactive && there systemctl start holdfastd; }
+restart() {
+	there systemctl stop holdfastd && there systemctl reset-failed && until_true 30 all_are inactive &&
+		there systemctl start holdfastd
+}
 # Result alone is "success" for one that never ran.
 site_done() { [[ $(show holdfast-site@all Result) == success && $(show holdfast-site@all ExecMainExitTimestampMonotonic) != 0 ]]; }
 calls() { show "$1" SystemCallFilter | tr ' ' '\n'; }

@@ -9,9 +9,11 @@ agent_matrix() { STEP_GUEST=600 agent_live tests/agent/matrix.sh; }
 agent_degrade() { STEP_GUEST=200 agent_live tests/agent/degrade.sh; }
 agent_kills() { STEP_GUEST=7000 agent_live tests/agent/kills.sh; }
 
+STEP_SHARED=1
 step_tap ctl-client python3 tests/agent/ctl_client.py
 STEP_TIMEOUT=700
 step_tap agent-matrix agent_matrix
+STEP_SHARED=
 step_tap agent-degrade agent_degrade
 STEP_TIMEOUT=7200
 step_tap agent-kills agent_kills

@@ -8,9 +8,10 @@ audit_live() { scripts/vm --kernel uml --timeout 400 -- tests/agent/audit-live.s
 audit_live_uring() { audit_live uring; }
 audit_live_portable() { audit_live portable; }
 
-STEP_TIMEOUT=500
+STEP_TIMEOUT=500 STEP_SHARED=1
 step_tap audit-live-uring audit_live_uring
 step_tap audit-live-portable audit_live_portable
+STEP_SHARED=
 STEP_TIMEOUT=$((300 * (${HOLDFAST_CUTS:-5} + 2)))
 step_tap audit-powercut tests/agent/powercut.sh
 STEP_TIMEOUT=1200
