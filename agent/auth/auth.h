@@ -58,7 +58,10 @@ struct hf_auth_io {
 /* Users whose rate is remembered; who has not asked for longest makes room. */
 #define HF_RATED_USERS		4096
 
-/* Denied requests and failed log-ins are recorded one by one up to a rate, then counted. */
+/*
+ * Denied requests and failed log-ins are recorded one by one up to a rate, then counted. Reports of
+ * the fronts have a rate of their own: what makes them many must not hide that somebody was blocked.
+ */
 #define HF_DENIALS_PER_S	20
 struct hf_denials {
 	uint64_t second;
@@ -96,7 +99,7 @@ struct hf_auth {
 	struct hf_peers *peers;
 	char dummy[HF_PHC_LEN];
 	bool durable;
-	struct hf_denials denials;
+	struct hf_denials denials, reports;
 	struct hf_auth_stats stats;
 	unsigned int open_calls;
 };

@@ -287,7 +287,7 @@ void hf_broker_report(struct hf_auth *a, enum hf_proc from, const struct hf_corr
 	snprintf(actor.name, sizeof(actor.name), "public");
 	snprintf(actor.source, sizeof(actor.source), "%s", source);
 	snprintf(action, sizeof(action), "http.%s", what);
-	hf_record_denial(a, corr, &actor, action, "",
+	hf_record_report(a, corr, &actor, action,
 			 json_pack("{s:O, s:O}", "count", json_object_get(body, "count"),
 				   "detail", json_object_get(body, "detail")));
 }

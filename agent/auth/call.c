@@ -145,46 +145,59 @@ void hf_call_event(struct hf_call *c, const char *action, const char *object, js
 		hf_log_app(HF_LOG_ERROR, "audit.event", &c->corr, "%s not recorded", action);
 }
 
-static void say_suppressed(struct hf_auth *a)
+static void say_suppressed(struct hf_auth *a, struct hf_denials *d)
 {
-	uint32_t n = a->denials.suppressed;
+	uint32_t n = d->suppressed;
 
 	if (!n)
 		return;
-	a->denials.suppressed = 0;
+	d->suppressed = 0;
 	hf_log_sec(HF_LOG_WARN, "denied.suppressed", NULL, "%u denials more within a second", n);
 	a->io.append(a->io.arg, NULL, &hf_actor_self, "denied.suppressed", "", "event", "refused", 0,
 		     json_pack("{s:I}", "count", (json_int_t)n), NULL, NULL);
 }
 
-static void denials_second(struct hf_auth *a)
+static void denials_second(struct hf_auth *a, struct hf_denials *d)
 {
 	uint64_t second = hf_mono_ns(a->clock) / HF_S;
 
-	if (second == a->denials.second)
+	if (second == d->second)
 		return;
-	say_suppressed(a);
-	a->denials.second = second;
-	a->denials.recorded = 0;
+	say_suppressed(a, d);
+	d->second = second;
+	d->recorded = 0;
 }
 
 void hf_denials_tick(struct hf_auth *a)
 {
-	denials_second(a);
+	denials_second(a, &a->denials);
+	denials_second(a, &a->reports);
+}
+
+static void record(struct hf_auth *a, struct hf_denials *d, const struct hf_corr *corr,
+		   const struct hf_actor *actor, const char *action, const char *object, json_t *detail)
+{
+	denials_second(a, d);
+	a->stats.denied++;
+	if (d->recorded == HF_DENIALS_PER_S) {
+		d->suppressed++;
+		json_decref(detail);
+		return;
+	}
+	d->recorded++;
+	a->io.append(a->io.arg, corr, actor, action, object, "denied", "refused", 0, detail, NULL, NULL);
 }
 
 void hf_record_denial(struct hf_auth *a, const struct hf_corr *corr, const struct hf_actor *actor,
 		      const char *action, const char *object, json_t *detail)
 {
-	denials_second(a);
-	a->stats.denied++;
-	if (a->denials.recorded == HF_DENIALS_PER_S) {
-		a->denials.suppressed++;
-		json_decref(detail);
-		return;
-	}
-	a->denials.recorded++;
-	a->io.append(a->io.arg, corr, actor, action, object, "denied", "refused", 0, detail, NULL, NULL);
+	record(a, &a->denials, corr, actor, action, object, detail);
+}
+
+void hf_record_report(struct hf_auth *a, const struct hf_corr *corr, const struct hf_actor *actor,
+		      const char *action, json_t *detail)
+{
+	record(a, &a->reports, corr, actor, action, "", detail);
 }
 
 void hf_call_deny(struct hf_call *c, int status, const char *code, uint64_t retry_s, const char *text)

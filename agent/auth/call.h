@@ -65,6 +65,8 @@ void hf_call_event(struct hf_call *c, const char *action, const char *object, js
 /* Bounded: HF_DENIALS_PER_S, the rest is counted and recorded as one by hf_denials_tick(). */
 void hf_record_denial(struct hf_auth *a, const struct hf_corr *corr, const struct hf_actor *actor,
 		      const char *action, const char *object, json_t *detail);
+void hf_record_report(struct hf_auth *a, const struct hf_corr *corr, const struct hf_actor *actor,
+		      const char *action, json_t *detail);
 void hf_denials_tick(struct hf_auth *a);
 
 static inline int64_t hf_now_ns(const struct hf_auth *a)

@@ -5,6 +5,6 @@
 
 agent_through() { scripts/vm --kernel uml --timeout 400 -- tests/agent/through.sh; }
 
-STEP_TIMEOUT=500
+STEP_TIMEOUT=500 STEP_SHARED=1
 step_tap agent-through agent_through
 STEP_TIMEOUT=1200

@@ -22,6 +22,7 @@ container_image() {
 	[[ $n -gt 10 && -z $missing ]]
 }
 
+STEP_SHARED=1
 step_cmd container-image container_image
 STEP_TIMEOUT=700
 step_tap agent-container scripts/vm --kernel uml --timeout 600 --strict -- tests/agent/container.sh
