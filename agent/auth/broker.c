@@ -12,6 +12,8 @@
 #include "call.h"
 #include "log.h"
 
+#define INTENT_TEXT	1024	/* longest text of an argument in a record */
+
 static const struct hf_handler *const handlers[] = {
 	hf_login_handlers, hf_self_handlers, hf_account_handlers, hf_secret_handlers,
 };
@@ -57,7 +59,16 @@ static void hand_on(struct hf_call *c)
 				  hf_proc_name(c->op->target));
 }
 
-/* ----------------------------------------------------------- carrying out */
+/* ------------------------------------------------ carrying out, by us or by the parent */
+
+/* What is done here, or by the parent, which keeps no records of its own. */
+static void act(struct hf_call *c)
+{
+	if (c->op->target == HF_PROC_AUTH)
+		hf_handler_find(c->op->name)->fn(c);
+	else
+		hand_on(c);
+}
 
 static void on_intent(void *arg, int status, const json_t *result)
 {
@@ -72,7 +83,7 @@ static void on_intent(void *arg, int status, const json_t *result)
 		hf_call_fail(c, 504, "deadline", "whoever asked does not wait any more");
 		return;
 	}
-	hf_handler_find(c->op->name)->fn(c);
+	act(c);
 }
 
 static const char *object_of(const struct hf_call *c)
@@ -82,18 +93,31 @@ static const char *object_of(const struct hf_call *c)
 	return user ? user : secret ? secret : "";
 }
 
+/* Arguments for the record; of a long text (a configuration, which is kept as a version) its length. */
+static json_t *intent_args(const struct hf_call *c)
+{
+	json_t *args = hf_field_redact(c->op->args, c->args), *value;
+	const char *name;
+
+	json_object_foreach(args, name, value)
+		if (json_string_length(value) > INTENT_TEXT)
+			json_object_set_new(args, name, json_sprintf("%zu bytes",
+								     json_string_length(value)));
+	return args;
+}
+
 static void carry_out(struct hf_call *c)
 {
 	struct hf_auth *a = c->a;
 	int ret = -EPIPE;
 
 	if (!(c->op->flags & HF_OP_PRIV)) {
-		hf_handler_find(c->op->name)->fn(c);
+		act(c);
 		return;
 	}
 	if (a->durable)
 		ret = a->io.append(a->io.arg, &c->corr, &c->actor, c->op->name, object_of(c), "intent", "", 0,
-				   json_pack("{s:o}", "args", hf_field_redact(c->op->args, c->args)),
+				   json_pack("{s:o}", "args", intent_args(c)),
 				   on_intent, c);
 	if (ret)
 		hf_call_fail_more(c, 503, "audit_not_durable", NULL, 1, "the intent cannot be recorded");
@@ -144,7 +168,7 @@ static void decide(struct hf_call *c)
 		hf_call_deny(c, hf_denial_status(d), hf_denial_code(d), 0, denial_text(d));
 	else if (held_back(c))
 		return;
-	else if (c->op->target == HF_PROC_AUTH)
+	else if (c->op->target == HF_PROC_AUTH || c->op->target == HF_PROC_PARENT)
 		carry_out(c);
 	else
 		hand_on(c);

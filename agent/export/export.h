@@ -30,7 +30,7 @@ void exp_checkpoint_read(const json_t *body, struct exp_checkpoint *cp);
 
 /* The note that audit signed, so that the file is one that a verifier reads. */
 int exp_note(const struct exp_checkpoint *cp, char *buf);
-/* RFC 5424 with octet counting (RFC 6587, 5425): "LEN <110>1 ..." with structured data. */
+/* RFC 5424 with octet counting (RFC 6587, 5425): "LEN <109>1 ..." with structured data. */
 int exp_syslog(const struct exp_checkpoint *cp, uint64_t real_ns, const char *host, char *buf);
 
 /* connection.c: one message by one connection. */

@@ -247,6 +247,38 @@ Test(broker, silence_passes_when_everything_else_is_held_back)
 
 /* ------------------------------------------------------------------ audit */
 
+/* The parent has no link to write by before it acts. */
+Test(broker, what_the_parent_carries_out_is_recorded_here)
+{
+	const json_t *intent, *outcome;
+	char text[4097];
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	cr_assert_eq(kit_call(&root_peer, "config.apply", json_pack("{s:s, s:s}", "text", text, "comment", "why")), 0);
+	cr_assert_eq(kit.forwarded_to, HF_PROC_PARENT);
+	cr_assert_eq(json_string_length(json_object_get(json_object_get(kit.forwarded, "args"), "text")), 4096);
+	cr_assert_eq(json_array_size(kit.log), 1);
+	intent = json_array_get(kit.log, 0);
+	cr_assert_str_eq(json_string_value(json_object_get(intent, "action")), "config.apply");
+	cr_assert_str_eq(json_string_value(json_object_get(intent, "phase")), "intent");
+	intent = json_object_get(json_object_get(intent, "detail"), "args");
+	cr_assert_str_eq(json_string_value(json_object_get(intent, "text")), "4096 bytes");
+	cr_assert_str_eq(json_string_value(json_object_get(intent, "comment")), "why");
+	kit_reply();
+	cr_assert_eq(kit.status, 200);
+	cr_assert_eq(json_array_size(kit.log), 2);
+	outcome = json_array_get(kit.log, 1);
+	cr_assert_str_eq(json_string_value(json_object_get(outcome, "phase")), "outcome");
+	cr_assert_str_eq(json_string_value(json_object_get(outcome, "result")), "ok");
+
+	kit.audit_gone = true;
+	json_decref(kit.forwarded);
+	kit.forwarded = NULL;
+	cr_assert_eq(kit_call(&root_peer, "backup.create", json_object()), 503);
+	cr_assert_null(kit.forwarded, "nothing is done that cannot be recorded");
+}
+
 Test(broker, privileged_acts_are_recorded_before_and_after)
 {
 	const json_t *intent, *outcome;
