@@ -197,7 +197,10 @@ def configuration():
     corr = new_id()
     answer = post("/v1/config/apply", {"text": edited("block_s: 3600", "block_s: 1800"), "comment": "through"}, corr)
     ok(answer.status == 200, "config.apply", answer.body)
-    records = {r["action"]: r for r in found(2, corr=corr)}
+    records = found(4, corr=corr)
+    ok([x for x in phases(records) if x[0] == "config.apply"] ==
+       [("config.apply", "intent", ""), ("config.apply", "outcome", "ok")], "config.apply: intent and outcome", records)
+    records = {r["action"]: r for r in records}
     for action in ("config.change", "config.reload"):
         r = records.get(action)
         ok(r and r["actor"]["name"] == "root" and r["actor"]["uid"] == 0 and r["actor"]["pid"] == os.getpid() and
@@ -207,9 +210,11 @@ def configuration():
 
     corr = new_id()
     answer = post("/v1/config/apply", {"text": current() + "paths: { run: /run/elsewhere }\n"}, corr)
-    records = found(corr=corr)
-    ok(answer.status == 409 and len(records) == 1 and records[0]["result"] == "refused" and
-       records[0]["actor"]["name"] == "root" and paths(records[0]) == ["paths.run"],
+    records = found(3, corr=corr)
+    ok(answer.status == 409 and sorted(phases(records)) == [
+        ("config.apply", "intent", ""), ("config.apply", "outcome", "refused"), ("config.reload", "event", "refused")] and
+       all(r["actor"]["name"] == "root" for r in records) and
+       [paths(r) for r in records if r["action"] == "config.reload"] == [["paths.run"]],
        "config.apply that is refused: who wanted what, and the id", answer.body, records)
 
     before = newest_version()
