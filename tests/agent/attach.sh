@@ -71,7 +71,7 @@ folder() { # path user mode
 	install -d -o "$2" -m "$3" "$1" || bail "$1"
 }
 role_run() { (as_unit "holdfast-$1" $BIN -x "$1" --attach $SOCKET --sandbox "$SANDBOX" >> $LOG 2>&1) & }
-# Restart=always, RestartSec=500ms
+# Restart=always; a shorter wait than RestartSec=1
 role_keep() {
 	(
 		while [[ ! -e /tmp/enough ]]; do

@@ -150,11 +150,17 @@ check "the log is sound" build/agent/holdfast-audit-verify $STATE/audit
 # --- limits and seal are the host's: without CAP_SYS_ADMIN, the second start
 guest_array second
 check "holdfastd --site, on the host" "$HFD" --config $ETC --site
+guest_array third	# what comes later a container does not see
 container SYS_ADMIN
 check "without SYS_ADMIN: six processes are ready" ready
 check "an array has the limits that the host gave it" eval 'status_is second sealed true &&
 	"$HF" -d second envelope show | grep "power_avg.*20.000 W"'
 check "and can be armed" "$HF" -d second arm --comment container
+check "one that nobody has sealed is not taken" until_true 20 said 'stays silent until holdfastd --site has sealed it'
+check "and cannot be armed" refused "$HF" -d third arm --comment container
+check "it has no keeper and is silent" eval 'status_is third sealed false && status_is third state silent'
+check "until the host has seen to it" eval '"$HFD" --config $ETC --site &&
+	until_true 20 "$HF" -d third arm --comment container'
 check "no process has more" test "$(($(printf '%d' "0x$(field CapBnd)") & 1 << 21))" = 0
 end
 ok $? "SIGTERM: exit 0"
