@@ -246,7 +246,7 @@ static const struct hf_config_key api_keys[] = {
 	INT("connections", NULL, 1, 896, "256", RESTART, "connections at the same time"),
 	INT("connections_per_source", NULL, 1, 896, "32", RESTART, "of them from one address"),
 	INT("body_max", "bytes", 1024, 57344, "57344", LIVE, "longest request body"),
-	INT("requests_per_minute", NULL, 1, 1000000, "600", LIVE,
+	INT("requests_per_minute", NULL, 1, 10000000, "600", LIVE,
 	     "requests of one address, of one credential and of one user; silencing is never limited"),
 	INT("login_per_minute", NULL, 1, 1000, "10", LIVE, "log-ins tried by one address"),
 	INT("block_after", NULL, 1, 100000, "50", LIVE,

@@ -183,7 +183,8 @@ const struct hf_op hf_ops[] = {
 	OP("version", "GET", "/v1/version", ANY, NET, AUTH, a_none,
 	   "version of the agent and of the API", "agent, api, first_run"),
 	OP("status", "GET", "/v1/status", WATCH, NET, PARENT, a_none,
-	   "processes of the agent", "processes[] { role, pid, restarts, since_ns, stats }"),
+	   "processes of the agent",
+	   "version, since_ns, processes[] { role, state, pid, restarts, up_ms, last_exit, stats }"),
 	OP("whoami", "GET", "/v1/whoami", KNOWN, NET | FRESH, AUTH, a_none,
 	   "who the agent takes the caller for", "actor, must_change_password"),
 

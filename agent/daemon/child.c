@@ -258,12 +258,23 @@ static int child_instruct(struct hf_child *c)
 	return ret;
 }
 
+void hf_child_said(struct hf_child *c, json_t *stats)
+{
+	json_decref(c->stats);
+	c->stats = json_incref(stats);
+	if (stats && json_dumpb(stats, NULL, 0, JSON_COMPACT) > HF_STATS_MAX) {
+		json_decref(c->stats);
+		c->stats = json_pack("{s:i}", "more_bytes_than", HF_STATS_MAX);
+	}
+}
+
 void hf_child_begin(struct hf_child *c)
 {
 	int ret;
 
 	c->why[0] = '\0';
 	c->nonce[0] = '\0';
+	hf_child_said(c, NULL);
 	c->leaving = false;
 	c->state = HF_CHILD_STARTING;
 	ret = child_instruct(c);

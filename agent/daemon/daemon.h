@@ -38,6 +38,7 @@ enum hf_child_state {
  * @up_ns:	since when it is ready
  * @answer_ns:	when it last answered
  * @nonce:	of the PING that waits for its answer; "" : none waits
+ * @stats:	what it said of itself in its last answer to PING; NULL: nothing yet
  * @why:	what it is killed for, "" : it ended itself
  */
 struct hf_child {
@@ -52,8 +53,11 @@ struct hf_child {
 	uint64_t up_ns, answer_ns;
 	unsigned int restarts;
 	char nonce[17];
+	json_t *stats;
 	char why[HF_ERR_LEN];
 };
+
+#define HF_STATS_MAX	7000	/* of one process, so that all fit into one message */
 
 /* A reload under way: @next is NULL if there is none. */
 struct hf_reload {
@@ -130,6 +134,7 @@ bool hf_role_wanted(const struct hf_config *config, enum hf_proc role);
 void hf_child_spawn(struct hf_child *c);
 /* Its link is there: tells it all it needs. @c->pid is set. */
 void hf_child_begin(struct hf_child *c);
+void hf_child_said(struct hf_child *c, json_t *stats);	/* @stats: borrowed; NULL: forget */
 int hf_child_link(struct hf_child *c, int fd);	/* Return: 0 (@fd is taken over), -errno */
 void hf_child_kill(struct hf_child *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /*

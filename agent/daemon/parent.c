@@ -114,6 +114,7 @@ void hf_parent_free(struct hf_parent *p)
 	for (int i = 1; i < HF_PROCS; i++) {
 		hf_link_free(p->children[i].control);
 		hf_timer_free(p->children[i].timer);
+		json_decref(p->children[i].stats);
 	}
 	hf_timer_free(p->ping);
 	hf_timer_free(p->watchdog);
@@ -241,10 +242,10 @@ static json_t *child_status(const struct hf_child *c)
 	uint64_t now = hf_mono_ns(hf_loop_clock(c->parent->env.loop));
 	bool up = c->state == HF_CHILD_READY;
 
-	return json_pack("{s:s, s:s, s:i, s:i, s:I, s:s}", "role", hf_proc_name(c->role), "state",
+	return json_pack("{s:s, s:s, s:i, s:i, s:I, s:s, s:O*}", "role", hf_proc_name(c->role), "state",
 			 hf_child_state_name(c->state), "pid", (int)c->pid, "restarts",
 			 (int)c->restarts, "up_ms", (json_int_t)(up ? (now - c->up_ns) / HF_MS : 0),
-			 "last_exit", c->why);
+			 "last_exit", c->why, "stats", c->stats);
 }
 
 json_t *hf_parent_status(struct hf_parent *p)

@@ -249,13 +249,15 @@ static void on_answer(void *arg, int status, const json_t *result)
 	c->nonce[0] = '\0';
 	if (status == 502)
 		return;
-	if (right)
+	if (right) {
 		c->answer_ns = now_ns(c->parent);
-	else if (status == 504)
+		hf_child_said(c, json_object_get(result, "stats"));
+	} else if (status == 504) {
 		hf_child_kill(c, "no answer to PING in %llu ms",
 			      (unsigned long long)(answer_ns[c->role] / HF_MS));
-	else
+	} else {
 		hf_child_kill(c, "a wrong answer to PING");
+	}
 }
 
 static void ping(struct hf_child *c)

@@ -90,11 +90,11 @@ const struct exp_settings *exp_target_settings(const struct exp_target *t);
 void exp_target_hand_over(struct exp_target *t, struct exp_settings *to);
 /* Only the newest matters: one that has not been sent yet is replaced. */
 void exp_target_offer(struct exp_target *t, const struct exp_checkpoint *cp);
-/* { kind, to, anchored_size, anchored_ns, waiting, failures, last_error } */
+/* { kind, to, anchored_size, anchored_ns, waiting, failures, breaker, refused, last_error } */
 json_t *exp_target_stats(const struct exp_target *t);
 /* The newest checkpoint is where it should be. */
 bool exp_target_idle(const struct exp_target *t);
-/* Now, whatever the time between two: at the end. */
+/* Now, whatever the time between two and the breaker: at the end. */
 void exp_target_flush(struct exp_target *t);
 
 #endif /* HF_EXPORT_H */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * One place that keeps checkpoints: the newest one waits for it, is sent at
- * most every so often, and tried again with growing, random waits. Nothing is
- * queued: a newer checkpoint says all that an older one says.
+ * most every so often, tried again a few times, and then let alone until its
+ * breaker lets a probe through. Nothing is queued: a newer checkpoint says all
+ * that an older one says.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,12 +11,22 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "breaker.h"
 #include "export.h"
 #include "log.h"
+#include "retry.h"
 
 #define SEND_NS		(10 * HF_S)
-#define RETRY_NS	(1 * HF_S)
-#define RETRY_MAX_NS	(300 * HF_S)
+
+/* A call a minute at most: a window of ten seconds would never see three of them. */
+static const struct hf_breaker_rule breaker_rule = {
+	.window_ns = 600 * HF_S, .min_calls = 3, .fail_pct = 50, .open_ns = 10 * HF_S,
+	.open_max_ns = 300 * HF_S, .probes = 1, .probe_ns = 2 * SEND_NS,
+};
+
+static const struct hf_retry_rule retry_rule = {
+	.tokens = 10, .back_permille = 1000, .attempts = 3, .base_ns = HF_S, .cap_ns = 60 * HF_S,
+};
 
 struct exp_target {
 	struct hf_loop *loop;
@@ -27,8 +38,11 @@ struct exp_target {
 	bool waiting;				/* @newest is not where it should be */
 	bool ever;				/* something has been anchored */
 	uint64_t anchored_size, anchored_ns, anchored_mono_ns;
+	struct hf_breaker breaker;
+	struct hf_breaker_ticket ticket;	/* of what is under way */
+	struct hf_retry_budget retries;
 	uint64_t failures;
-	unsigned int tries;			/* failed in a row */
+	uint32_t attempts;			/* of this turn, failed */
 	exp_anchored_fn fn;
 	void *arg;
 	char error[HF_ERR_LEN];
@@ -58,6 +72,8 @@ int exp_target_new(struct exp_target **out, struct hf_loop *loop, const struct h
 		free(t);
 		return ret;
 	}
+	hf_breaker_init(&t->breaker, &breaker_rule, random);
+	hf_retry_init(&t->retries, &retry_rule);
 	t->s = *s;
 	t->s.route.trust = s->trust;
 	*out = t;
@@ -97,16 +113,28 @@ bool exp_target_idle(const struct exp_target *t)
 	return !t->waiting && !t->sending;
 }
 
-/* Full jitter: anything up to a bound that doubles. */
-static uint64_t backoff(struct exp_target *t)
+static const char *place_of(const struct exp_target *t)
 {
-	uint64_t most = RETRY_NS << (t->tries < 9 ? t->tries : 9), r = 0;
+	return t->s.kind == EXP_FILE ? t->s.path : t->s.host;
+}
 
-	if (most > RETRY_MAX_NS)
-		most = RETRY_MAX_NS;
-	if (hf_random_fill(t->random, &r, sizeof(r)))
-		return most;
-	return r % most + 1;
+static void failed(struct exp_target *t, const char *why)
+{
+	uint64_t now = hf_mono_ns(hf_loop_clock(t->loop)), wait;
+
+	t->failures++;
+	snprintf(t->error, sizeof(t->error), "%s", why);
+	hf_log_app(HF_LOG_WARN, "anchor.failed", NULL, "%s: %s", place_of(t), why);
+	wait = hf_retry_failed(&t->retries, t->random, ++t->attempts, 0, now, 0);
+	if (!wait) {
+		/* This turn is over; an open breaker may put the next one off. */
+		t->attempts = 0;
+		wait = t->s.every_ns;
+	}
+	if (hf_breaker_state(&t->breaker) != HF_BREAKER_CLOSED)
+		target_try(t);
+	else
+		hf_timer_in(t->timer, wait);
 }
 
 static void done(void *arg, int ret, const char *why)
@@ -115,16 +143,16 @@ static void done(void *arg, int ret, const char *why)
 	const struct hf_clock *clock = hf_loop_clock(t->loop);
 
 	t->sending = NULL;
+	if (hf_breaker_end(&t->breaker, &t->ticket, ret ? HF_OUTCOME_FAILED : HF_OUTCOME_OK,
+			   hf_mono_ns(clock)))
+		hf_log_app(ret ? HF_LOG_WARN : HF_LOG_INFO, "breaker", NULL, "%s: %s", place_of(t),
+			   hf_breaker_word(hf_breaker_state(&t->breaker)));
 	if (ret) {
-		t->failures++;
-		snprintf(t->error, sizeof(t->error), "%s", why);
-		hf_log_app(HF_LOG_WARN, "anchor.failed", NULL, "%s: %s",
-			   t->s.kind == EXP_FILE ? t->s.path : t->s.host, why);
-		hf_timer_in(t->timer, backoff(t));
-		t->tries++;
+		failed(t, why);
 		return;
 	}
-	t->tries = 0;
+	hf_retry_ok(&t->retries);
+	t->attempts = 0;
 	t->ever = true;
 	t->error[0] = '\0';
 	t->anchored_size = t->sent.size;
@@ -187,16 +215,27 @@ static void send_syslog(struct exp_target *t)
 		     strerror(-ret));
 }
 
-static void target_try(struct exp_target *t)
+static void send_newest(struct exp_target *t)
 {
-	if (t->sending || !t->waiting)
-		return;
 	hf_timer_stop(t->timer);
 	t->sent = t->newest;
 	if (t->s.kind == EXP_FILE)
 		send_file(t);
 	else
 		send_syslog(t);
+}
+
+static void target_try(struct exp_target *t)
+{
+	uint64_t wait;
+
+	if (t->sending || !t->waiting)
+		return;
+	wait = hf_breaker_begin(&t->breaker, hf_mono_ns(hf_loop_clock(t->loop)), &t->ticket);
+	if (wait)
+		hf_timer_in(t->timer, wait);
+	else
+		send_newest(t);
 }
 
 void exp_target_offer(struct exp_target *t, const struct exp_checkpoint *cp)
@@ -213,19 +252,24 @@ void exp_target_offer(struct exp_target *t, const struct exp_checkpoint *cp)
 		hf_timer_set(t->timer, t->anchored_mono_ns + t->s.every_ns);
 }
 
+/* Once, and past the breaker: there is no later. */
 void exp_target_flush(struct exp_target *t)
 {
-	if (!t->sending)
-		target_try(t);
+	if (t->sending || !t->waiting)
+		return;
+	t->ticket = (struct hf_breaker_ticket){ 0 };
+	send_newest(t);
 }
 
 json_t *exp_target_stats(const struct exp_target *t)
 {
 	static const char *const kinds[] = { "file", "syslog_tcp", "syslog_tls" };
 
-	return json_pack("{s:s, s:s, s:I, s:I, s:b, s:I, s:s}", "kind", kinds[t->s.kind],
-			 "to", t->s.kind == EXP_FILE ? t->s.path : t->s.host,
+	return json_pack("{s:s, s:s, s:I, s:I, s:b, s:I, s:s, s:I, s:s}", "kind", kinds[t->s.kind],
+			 "to", place_of(t),
 			 "anchored_size", (json_int_t)t->anchored_size,
 			 "anchored_ns", (json_int_t)t->anchored_ns, "waiting", t->waiting,
-			 "failures", (json_int_t)t->failures, "last_error", t->error);
+			 "failures", (json_int_t)t->failures,
+			 "breaker", hf_breaker_word(hf_breaker_state(&t->breaker)),
+			 "refused", (json_int_t)t->breaker.refused, "last_error", t->error);
 }

@@ -32,12 +32,12 @@ def plan():
     print(f"1..{tests}")
 
 
-def until(fn, seconds=15):
+def until(fn, seconds=15, pause=0.05):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if fn():
             return True
-        time.sleep(0.05)
+        time.sleep(pause)
     return False
 
 
@@ -131,6 +131,23 @@ def auth_stopped(ledger):
     ok(until(lambda: api.Client("local").call("GET", "/v1/whoami").status == 200, 30), "auth is back")
 
 
+def breaker_open(ledger):
+    """The only dependency with a breaker is where anchors go; nobody is there."""
+    def anchor():
+        processes = api.Client("local").call("GET", "/v1/status").json["result"]["processes"]
+        stats = [p for p in processes if p["role"] == "export"][0].get("stats") or {}
+        return (stats.get("anchors") or [{}])[0]
+    ok(until(lambda: anchor().get("breaker") == "open", 30, pause=1), "the breaker of an anchor's place is open", anchor())
+
+    def act():
+        answer, took = silence()
+        ok(answer.status == 200 and took < 1, f"breaker open: silence by the API ({took * 1e3:.0f} ms)",
+           answer.status, answer.body)
+        return answer.body
+    play_and("breaker open", ledger, act)
+    ok(anchor().get("breaker") in ("open", "half-open"), "it stayed open all the time", anchor())
+
+
 def limits_exhausted(ledger):
     for via in ("local", "net"):
         kw = {}
@@ -172,6 +189,7 @@ def main():
                                                             "uid": pwd.getpwnam("hf-system").pw_uid})
     if answer.status != 200:
         sys.exit(f"Bail out! user monitor: {answer.body}")
+    breaker_open(ledger)
     disk_full(ledger)
     auth_stopped(ledger)
     limits_exhausted(ledger)

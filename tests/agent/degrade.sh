@@ -21,6 +21,12 @@ api:
   requests_per_minute: 120
   block_after: 100000
   connections_per_source: 16
+export:
+  anchors:
+    - kind: syslog_tcp
+      host: "127.0.0.1"
+      port: 9
+      every_s: 1
 END
 export HF
 "$HF" solve focus --at 0,0,150 --amp 5% -o /tmp/one.hfs 2> /dev/null || bail solve

@@ -470,6 +470,55 @@ Test(export, tries_again_with_growing_jitter, .timeout = 20)
 	hf_loop_free(b.loop);
 }
 
+static void breaker_is(const struct exp_target *t, const char *word)
+{
+	json_t *j = exp_target_stats(t);
+
+	cr_assert_str_eq(json_string_value(json_object_get(j, "breaker")), word);
+	json_decref(j);
+}
+
+/* Three failures, then rest; and the end of the process does not wait for it. */
+Test(export, breaker_gives_rest, .timeout = 20)
+{
+	uint64_t seed = 0;
+	const struct hf_random random = { fixed_fill, &seed };
+	struct receiver r = { .manner = READS };
+	uint16_t port = free_port();
+	struct exp_target *t;
+	struct bench b;
+
+	bench_open(&b);
+	t = target_to(&b, &random, port);
+	exp_target_offer(t, &cp1);
+	turn(&b, 10);
+	for (int i = 0; i < 2; i++) {
+		breaker_is(t, "closed");
+		hf_test_clock_advance(&b.clock, 1);
+		turn(&b, 10);
+	}
+	cr_assert_eq(stat_of(t, "failures"), 3);
+	breaker_is(t, "open");
+	hf_test_clock_advance(&b.clock, 10 * HF_S - 1);
+	turn(&b, 10);
+	cr_assert_eq(stat_of(t, "failures"), 3, "not while it is open");
+	hf_test_clock_advance(&b.clock, 1);
+	turn(&b, 10);
+	cr_assert_eq(stat_of(t, "failures"), 4, "a probe");
+	breaker_is(t, "open");
+	exp_target_flush(t);
+	turn(&b, 10);
+	cr_assert_eq(stat_of(t, "failures"), 5, "the end goes past it");
+	receiver_listen(&r, port);
+	hf_test_clock_advance(&b.clock, 20 * HF_S);
+	turn_until(&b, t, 7);
+	breaker_is(t, "closed");
+	cr_assert(exp_target_idle(t));
+	exp_target_free(t);
+	receiver_end(&r);
+	hf_loop_free(b.loop);
+}
+
 Test(export, file_has_whole_notes_or_none, .timeout = 20)
 {
 	uint64_t seed = 0;

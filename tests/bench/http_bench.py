@@ -18,7 +18,7 @@ PORT, NGINX_PORT = 18240, 18241
 URL = f"http://127.0.0.1:{PORT}"
 CONFIG = """
 paths: {{ run: {run} }}
-api: {{ port: {port}, connections_per_source: 128, requests_per_minute: 1000000 }}
+api: {{ port: {port}, connections_per_source: 128, requests_per_minute: 10000000 }}
 """
 
 

@@ -16,6 +16,7 @@
 #define NO_TENANT	0
 #define BUDGET_MS	200
 #define NOISE_MS	3	/* between a tick's clock and its write, on an emulated machine */
+#define ATTEMPTS	3	/* where the machine under an emulated kernel stands still */
 #define MANY		8	/* leases of one tenant at once */
 #define HAMMER		500
 #define LONG_NS		(6000 * SCENE_MS)	/* no budget lasts that long */
@@ -195,7 +196,7 @@ static void energy(struct bench *b)
 	}
 	e = emitted(b);
 	physics_init(&p, &b->sim);
-	power_uw = physics_power_uw(&p, b->es.e[0].level);
+	power_uw = b->es.count ? physics_power_uw(&p, b->es.e[0].level) : 0;
 	physics_free(&p);
 	bench_check(b, e.uj <= budget_uj + power_uw * slack_ms(b) * 1e-3,
 		    "%.0f uJ emitted, budget %.0f", e.uj, budget_uj);
@@ -509,20 +510,43 @@ static const struct quota_case cases[] = {
 	  { "kind=bus", "baud=9600", "limit=silence_bound 1000000" }, slow_off_is_paid },
 };
 
-static void run(unsigned int i)
+/* The last trip says that the machine under the kernel stood still: of the case itself it says nothing. */
+static bool held_up(struct bench *b)
 {
-	const struct quota_case *c = &cases[i];
+	struct holdfast_trip t = { 0 };
+
+	scene_trip(b->keeper.fd, &t);
+	return t.count && t.cause == HOLDFAST_CAUSE_GOVERNOR_LATE;
+}
+
+/* On hardware of its own, with budgets of its own; true: to be tried again. */
+static bool attempt(const struct quota_case *c, const char *name, bool last)
+{
 	const char *const attrs[] = { "rows=4", "cols=4", "sensors=none", "limit=hold 2000",
 				      "limit=trip_dwell 0", c->attrs[0], c->attrs[1], c->attrs[2],
 				      NULL };
 	struct bench b;
-	char name[32];
+	bool again;
 
-	snprintf(name, sizeof(name), "quota%u", i);
 	bench_open(&b, name, attrs);
 	c->run(&b);
-	tap_ok(!b.failures, "%s", c->name);
+	again = b.failures && !last && held_up(&b);
+	if (again)
+		tap_note("%s: the machine was held up and it tripped, as it must: once more", c->name);
+	else
+		tap_ok(!b.failures, "%s", c->name);
 	bench_close(&b);
+	return again;
+}
+
+static void run(unsigned int i)
+{
+	unsigned int attempts = 0;
+	char name[32];
+
+	do
+		snprintf(name, sizeof(name), "quota%u-%u", i, attempts);
+	while (attempt(&cases[i], name, ++attempts == ATTEMPTS));
 }
 
 int main(void)
