@@ -49,11 +49,11 @@ check-bins: $(CHECK_BINS)
 
 $(BUILD)/user/%.o: %.c
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(CFLAGS) $(CPPFLAGS) -MD -MP -c -o $@ $<
 
 $(BUILD)/san/%.o: %.c
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(CFLAGS) $(SANFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(CFLAGS) $(SANFLAGS) $(CPPFLAGS) -MD -MP -c -o $@ $<
 
 -include $(shell find $(BUILD)/user $(BUILD)/san -name '*.d' 2>/dev/null)
 

@@ -211,6 +211,14 @@ static void on_broken(struct hf_child *accuser, const struct hf_ipc_msg *m)
 		      hf_proc_name(accuser->role), why);
 }
 
+/* What processes say of themselves is of all arrays and leases: not for who belongs to a tenant. */
+static bool sees_stats(const json_t *actor)
+{
+	struct hf_actor a;
+
+	return !hf_actor_parse(actor, &a, NULL) && (a.role == HF_ROLE_ADMIN || !a.tenant[0]);
+}
+
 void hf_parent_message(struct hf_child *c, struct hf_ipc_msg *m)
 {
 	struct hf_parent *p = c->parent;
@@ -229,7 +237,8 @@ void hf_parent_message(struct hf_child *c, struct hf_ipc_msg *m)
 		return;
 	}
 	if (!strcmp(json_string_value(json_object_get(m->body, "op")), "status"))
-		hf_link_reply(c->control, m->id, &m->corr, 200, hf_parent_status(p));
+		hf_link_reply(c->control, m->id, &m->corr, 200,
+			      hf_parent_status(p, sees_stats(json_object_get(m->body, "actor"))));
 	else if (p->env.ops->call)
 		p->env.ops->call(p, c->control, m);
 	else
@@ -237,7 +246,7 @@ void hf_parent_message(struct hf_child *c, struct hf_ipc_msg *m)
 			      "no such operation here");
 }
 
-static json_t *child_status(const struct hf_child *c)
+static json_t *child_status(const struct hf_child *c, bool stats)
 {
 	uint64_t now = hf_mono_ns(hf_loop_clock(c->parent->env.loop));
 	bool up = c->state == HF_CHILD_READY;
@@ -245,15 +254,15 @@ static json_t *child_status(const struct hf_child *c)
 	return json_pack("{s:s, s:s, s:i, s:i, s:I, s:s, s:O*}", "role", hf_proc_name(c->role), "state",
 			 hf_child_state_name(c->state), "pid", (int)c->pid, "restarts",
 			 (int)c->restarts, "up_ms", (json_int_t)(up ? (now - c->up_ns) / HF_MS : 0),
-			 "last_exit", c->why, "stats", c->stats);
+			 "last_exit", c->why, "stats", stats ? c->stats : NULL);
 }
 
-json_t *hf_parent_status(struct hf_parent *p)
+json_t *hf_parent_status(struct hf_parent *p, bool stats)
 {
 	json_t *list = json_array();
 
 	for (int i = 1; list && i < HF_PROCS; i++)
-		json_array_append_new(list, child_status(&p->children[i]));
+		json_array_append_new(list, child_status(&p->children[i], stats));
 	return json_pack("{s:s, s:I, s:o}", "version", HF_VERSION,
 			 "since_ns", (json_int_t)p->since_ns, "processes", list);
 }

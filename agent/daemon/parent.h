@@ -83,7 +83,10 @@ int hf_parent_append(struct hf_parent *p, const struct hf_corr *corr, const stru
 		     const char *action, const char *object, const char *phase, const char *result,
 		     uint64_t intent, json_t *detail, hf_reply_fn fn, void *arg);
 
-/* { version, since_ns, processes: [ { role, state, pid, restarts, ... } ] } for /v1/status. */
-json_t *hf_parent_status(struct hf_parent *p);
+/*
+ * { version, since_ns, processes: [ { role, state, pid, restarts, ... } ] } for /v1/status; @stats:
+ * with what each process said of itself.
+ */
+json_t *hf_parent_status(struct hf_parent *p, bool stats);
 
 #endif /* HF_PARENT_H */

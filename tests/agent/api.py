@@ -102,6 +102,20 @@ class Client:
         return answer
 
 
+def audit_search(get, after_seq=0, **filters):
+    """All records that match, page by page; get(path) asks."""
+    records = []
+    while True:
+        query = "&".join(f"{k}={v}" for k, v in {"after_seq": after_seq, **filters}.items())
+        answer = get(f"/v1/audit?{query}")
+        if answer.status != 200:
+            raise SystemExit(f"Bail out! audit.read: {answer.status} {answer.body}")
+        records += answer.result["records"]
+        if not answer.result["more"]:
+            return records
+        after_seq = records[-1]["seq"]
+
+
 def as_account(name, fn):
     """fn() in a child that is the account, so that the kernel says so; returns its JSON result."""
     import pwd

@@ -17,20 +17,6 @@ sim=/sys/kernel/config/holdfast_sim/lab
 told=/tmp/told
 roles="audit auth keeper export local front"
 
-check() { # name command...
-	local name=$1
-	shift
-	"$@" > /tmp/out 2>&1
-	local status=$?
-	ok $status "$name"
-	[[ $status == 0 ]] || sed 's/^/# /' /tmp/out
-}
-refused() { ! "$@"; }
-says() { # pattern command...
-	local pattern=$1
-	shift
-	"$@" 2>&1 | grep -qE "$pattern" || { "$@" 2>&1 | tail -5; return 1; }
-}
 said() { grep -aqE "$1" $LOG; }
 said_since() { tail -n "+$mark" $LOG | grep -aqE "$1"; }
 mark_log() { mark=$(($(wc -l < $LOG) + 1)); }

@@ -97,15 +97,7 @@ def verify(*args, folder=STATE):
 
 
 def search(**filters):
-    """All records that match, page by page."""
-    records, seq = [], 0
-    while True:
-        query = "&".join(f"{k}={v}" for k, v in filters.items())
-        result = get(f"/v1/audit?after_seq={seq}&{query}").result
-        records += result["records"]
-        if not result["more"]:
-            return records
-        seq = records[-1]["seq"]
+    return api.audit_search(get, **filters)
 
 
 def closed():

@@ -9,20 +9,6 @@ set -uo pipefail
 . "${0%/*}/guest.sh"
 
 STATE=/var/lib/holdfast
-check() { # name command...
-	local name=$1
-	shift
-	"$@" > /tmp/out 2>&1
-	local status=$?
-	ok $status "$name"
-	[[ $status == 0 ]] || sed 's/^/# /' /tmp/out
-}
-refused() { ! "$@"; }
-says() { # pattern command...
-	local pattern=$1
-	shift
-	"$@" 2>&1 | grep -qE "$pattern" || { "$@" 2>&1 | tail -5; return 1; }
-}
 version() { "$HF" config history --json | grep -c '"version"'; }
 limit_of() { grep -h "power_avg" $ETC | tr -dc 0-9; }
 edit() { sed "$@" $ETC > /tmp/new.yaml; }

@@ -14,15 +14,6 @@ STATE=/var/lib/holdfast
 root=/tmp/root
 first=
 
-check() { # name command...
-	local name=$1
-	shift
-	"$@" > /tmp/out 2>&1
-	local status=$?
-	ok $status "$name"
-	[[ $status == 0 ]] || sed 's/^/# /' /tmp/out
-}
-refused() { ! "$@"; }
 said() { grep -aqE "$1" $LOG; }
 asked_for() { sed -n "s/^--$1=//p" /tmp/options; }	# values of an option of the engine
 status_is() { "$HF" -d "$1" status --json | grep -qE "\"$2\": \"?$3\"?,?"; }

@@ -22,12 +22,6 @@ until_true() { # seconds command...
 		sleep 0.02
 	done
 }
-check() { # name command...
-	local name=$1
-	shift
-	"$@"
-	ok $? "$name"
-}
 configure() { printf '%s\n' "$@" > "$conf"; }
 said() { grep -qE "$1" "$log"; }
 said_times() { [[ $(grep -cE "$2" "$log") == "$1" ]]; }

@@ -145,6 +145,9 @@ def breaker_open(ledger):
            answer.status, answer.body)
         return answer.body
     play_and("breaker open", ledger, act)
+    seen = {who: api.as_account(who, lambda: "stats" in json.dumps(api.Client("local").call("GET", "/v1/status").result))
+            for who in ("hf-system", "hf-operator")}
+    ok(seen == {"hf-system": True, "hf-operator": False}, "a tenant's operator does not see what is of all", seen)
     ok(anchor().get("breaker") in ("open", "half-open"), "it stayed open all the time", anchor())
 
 

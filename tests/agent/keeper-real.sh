@@ -22,12 +22,6 @@ until_true() { # seconds command...
 		sleep 0.02
 	done
 }
-check() { # name command...
-	local name=$1
-	shift
-	"$@"
-	ok $? "$name"
-}
 said() { grep -qE "$1" "$log"; }
 pid_of() { pgrep -P "$parent" -f -- "-x $1" | head -1; }
 other_pid() { local now; now=$(pid_of "$1") && [[ $now && $now != "$2" ]]; }

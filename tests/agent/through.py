@@ -50,18 +50,7 @@ def ctl(*args, user=None):
 
 
 def search(**filters):
-    """All records that match, page by page."""
-    records, seq = [], 0
-    while True:
-        query = "&".join(f"{k}={v}" for k, v in {"after_seq": seq, **filters}.items())
-        answer = get(f"/v1/audit?{query}")
-        if answer.status != 200:
-            sys.exit(f"Bail out! audit.read: {answer.status} {answer.body}")
-        result = answer.result
-        records += result["records"]
-        if not result["more"]:
-            return records
-        seq = records[-1]["seq"]
+    return api.audit_search(get, **filters)
 
 
 def found(number=1, **filters):

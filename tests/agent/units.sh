@@ -13,15 +13,6 @@ most="holdfastd holdfast-audit holdfast-auth holdfast-keeper holdfast-local"
 units="holdfastd holdfast-audit holdfast-auth holdfast-keeper holdfast-export holdfast-local holdfast-front"
 LOG=$VM_OUT/systemd.log	# systemd mounts a /tmp of its own
 
-check() { # name command...
-	local name=$1
-	shift
-	"$@" > "$VM_OUT/units.out" 2>&1
-	local status=$?
-	ok $status "$name"
-	[[ $status == 0 ]] || sed 's/^/# /' "$VM_OUT/units.out"
-}
-refused() { ! "$@"; }
 there() { nsenter -t "$init" -p -m "$@"; }
 up() { there systemctl is-system-running 2> /dev/null | grep -qE 'running|degraded|starting'; }
 find_init() { init=$(pgrep -f '^/lib/systemd/systemd --system' | tail -1) && [[ $init ]]; }

@@ -24,4 +24,19 @@ expect() {
 	fi
 }
 
+# check NAME CMD…: in this shell; what it prints is shown if it fails
+check() {
+	local name=$1 status=0 out=${VM_OUT:-/tmp}/check.out
+	shift
+	"$@" > "$out" 2>&1 || status=$?
+	ok $status "$name"
+	[[ $status == 0 ]] || sed 's/^/# /' "$out"
+}
+refused() { ! "$@"; }
+says() { # PATTERN CMD…
+	local pattern=$1
+	shift
+	"$@" 2>&1 | grep -qE "$pattern" || { "$@" 2>&1 | tail -5; return 1; }
+}
+
 plan() { echo "1..$tests"; }
