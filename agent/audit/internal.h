@@ -6,6 +6,7 @@
 #ifndef HF_AUDIT_INTERNAL_H
 #define HF_AUDIT_INTERNAL_H
 
+#include "histogram.h"
 #include "writer.h"
 
 #define BATCH_BYTES	(1024 * 1024)
@@ -96,6 +97,8 @@ struct aud_writer {
 
 	bool told;			/* what events.durable() was told last */
 	uint64_t commits, failed_commits;
+	uint64_t commit_ns;		/* when the batch under way was begun */
+	struct hf_histogram commit_time;	/* of batches that became durable */
 };
 
 /* writer.c */

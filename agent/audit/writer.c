@@ -361,6 +361,7 @@ static void batch_durable(struct aud_writer *w)
 	w->records_here += done.count;
 	w->failovers = 0;
 	w->commits++;
+	hf_histogram_add(&w->commit_time, aud_mono(w) - w->commit_ns);
 	while (done.head) {
 		struct pending *p = queue_pop(&done);
 
@@ -426,6 +427,8 @@ void aud_run(struct aud_writer *w)
 	say_dropped(w);
 	while (!w->busy && batch_ready(w)) {
 		w->busy = true;
+		if (!w->sent)
+			w->commit_ns = aud_mono(w);
 		if (!w->s.io->ops->commit(w->s.io, w->fd, w->buf + w->sent, w->len - w->sent,
 					  w->at + w->sent, &done))
 			return;
@@ -665,7 +668,7 @@ json_t *aud_stats(const struct aud_writer *w)
 	char why[HF_ERR_LEN];
 	bool durable = aud_durable(w, why);
 
-	return json_pack("{s:b, s:s, s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}",
+	return json_pack("{s:b, s:s, s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}",
 			 "durable", durable, "why", why,
 			 "durable_seq", (json_int_t)w->durable.seq,
 			 "waiting", (json_int_t)(w->wait.count + w->batch.count),
@@ -678,5 +681,5 @@ json_t *aud_stats(const struct aud_writer *w)
 			 "break_seq", (json_int_t)w->carry.ack,
 			 "open_intents", (json_int_t)w->carry.open_count,
 			 "anchored_seq", (json_int_t)(w->anchored ? w->head.chain_seq0 + w->anchored - 1 : 0),
-			 "held", w->held);
+			 "held", w->held, "commit_time", hf_histogram_json(&w->commit_time));
 }

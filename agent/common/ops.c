@@ -184,7 +184,7 @@ const struct hf_op hf_ops[] = {
 	   "version of the agent and of the API", "agent, api, first_run"),
 	OP("status", "GET", "/v1/status", WATCH, NET, PARENT, a_none,
 	   "processes of the agent",
-	   "version, since_ns, processes[] { role, state, pid, restarts, up_ms, last_exit, stats (not for a tenant's) }"),
+	   "version, since_ns, usage, processes[] { role, state, pid, restarts, up_ms, last_exit, stats (not for a tenant's) }"),
 	OP("whoami", "GET", "/v1/whoami", KNOWN, NET | FRESH, AUTH, a_none,
 	   "who the agent takes the caller for", "actor, must_change_password"),
 
@@ -242,6 +242,8 @@ const struct hf_op hf_ops[] = {
 	   "state, sensors, counters", "array"),
 	OP("array.limits", "GET", "/v1/arrays/{array}/limits", KNOWN, NET | TENANT, KEEPER, a_array,
 	   "nameplate, site and effective limits, fence", "limits, fence"),
+	OP("array.metrics", "GET", "/v1/arrays/{array}/metrics", WATCH, NET | TENANT, KEEPER, a_array,
+	   "what GET /metrics has of an array", "array, limits, fence[]"),
 	OP("array.events", "GET", "/v1/arrays/{array}/events", WATCH, NET | TENANT, KEEPER, a_events,
 	   "events that the keeper still has", "events[], newest"),
 	OP("array.trip", "GET", "/v1/arrays/{array}/trip", WATCH, NET | TENANT, KEEPER, a_array,

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "service.h"
+#include "usage.h"
 #include "wipe.h"
 
 #define CONTROL_FD	3
@@ -26,6 +27,7 @@
  * struct hf_service - see service.h
  * @links:	to peers, by process; that of the parent is @control
  * @prepared:	configuration between PREPARE and COMMIT
+ * @usage_fd:	of hf_usage_open()
  * @start_id, @stop_id:	requests of the parent that wait for ready and done; 0: none
  */
 struct hf_service {
@@ -37,6 +39,7 @@ struct hf_service {
 	struct hf_link *links[HF_PROCS];
 	struct hf_timer *orphan;
 	json_t *prepared;
+	int usage_fd;
 	uint64_t start_id, stop_id;
 	void *data;
 };
@@ -159,8 +162,11 @@ static void on_ping(struct hf_service *s, const struct hf_ipc_msg *m)
 {
 	json_t *stats = s->ops->stats ? s->ops->stats(s) : NULL;
 
+	if (!stats)
+		stats = json_object();
+	json_object_set_new(stats, "usage", hf_usage_json(s->usage_fd));
 	hf_link_reply(s->control, m->id, NULL, 200,
-		      json_pack("{s:O, s:o*}", "nonce", json_object_get(m->body, "nonce"),
+		      json_pack("{s:O, s:o}", "nonce", json_object_get(m->body, "nonce"),
 				"stats", stats));
 	/* Only now: who has no parent that asks, or does not get to answering it, is not well. */
 	tell(s, "WATCHDOG=1");
@@ -369,6 +375,7 @@ int hf_service_new(struct hf_service **out, const struct hf_role_ops *ops,
 	s->ops = ops;
 	s->env = *env;
 	s->state = HF_ST_STARTING;
+	s->usage_fd = hf_usage_open();
 	ret = hf_timer_new(&s->orphan, env->loop, on_orphan, s);
 	if (!ret)
 		ret = hf_link_new(&s->control, env->loop, env->control_fd, ops->role,
@@ -403,6 +410,8 @@ void hf_service_free(struct hf_service *s)
 		s->ops->free(s);
 	hf_timer_free(s->orphan);
 	json_decref(s->prepared);
+	if (s->usage_fd >= 0)
+		close(s->usage_fd);
 	free(s);
 }
 

@@ -165,6 +165,7 @@ int events_read(struct ctl *c, int argc, char **argv);
 int fence_read(struct ctl *c, int argc, char **argv);
 int keep_read(struct ctl *c, int argc, char **argv);
 int login_read(struct ctl *c, int argc, char **argv);
+int metrics_read(struct ctl *c, int argc, char **argv);
 int op_read(struct ctl *c, int argc, char **argv);
 int play_read(struct ctl *c, int argc, char **argv);
 int report_read(struct ctl *c, int argc, char **argv);
@@ -194,6 +195,7 @@ int cmd_lease_list(struct ctl *c);
 int cmd_list(struct ctl *c);
 int cmd_login(struct ctl *c);
 int cmd_logout(struct ctl *c);
+int cmd_metrics(struct ctl *c);
 int cmd_op(struct ctl *c);	/* what has @op and needs nothing else */
 int cmd_play(struct ctl *c);
 int cmd_report(struct ctl *c);
@@ -206,7 +208,7 @@ int cmd_trip(struct ctl *c);
 
 extern const struct ctl_option act_options[], backup_options[], config_apply_options[],
 	config_check_options[], envelope_options[], events_options[], export_options[],
-	keep_options[], login_options[], play_options[], report_options[], silence_options[],
+	keep_options[], login_options[], metrics_options[], play_options[], report_options[], silence_options[],
 	solve_options[], status_options[], tail_options[];
 
 #endif /* HF_CTL_H */

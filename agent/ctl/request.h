@@ -112,6 +112,7 @@ union ctl_request {
 	struct ctl_backup backup;
 	const char *comment;		/* arm, reset */
 	bool latch;			/* silence */
+	bool open_metrics;		/* metrics: in the OpenMetrics format */
 	int64_t since_ns;		/* security report */
 	char **argv;			/* audit verify */
 	const char *files[CTL_OPTIONS];	/* secrets of an operation, by field; NULL: to be asked for */

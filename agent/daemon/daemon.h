@@ -113,6 +113,7 @@ struct hf_parent {
 	unsigned int n_records;
 	struct hf_notify notify;
 	struct hf_attach *attach;	/* NULL: we start them */
+	int usage_fd;			/* of hf_usage_open() */
 };
 
 /* parent.c: @config: taken over; @text: what it was read from, to be kept as a version. */

@@ -7,10 +7,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon.h"
 #include "file.h"
 #include "log.h"
+#include "usage.h"
 
 static void on_child_timer(void *arg)
 {
@@ -84,6 +86,7 @@ int hf_parent_new(struct hf_parent **out, const struct hf_parent_env *env,
 	p->config = config;
 	p->state = HF_ST_STARTING;
 	p->since_ns = hf_real_ns(hf_loop_clock(env->loop));
+	p->usage_fd = hf_usage_open();
 	hf_notify_open(&p->notify, env->environment);
 	ret = children_init(p);
 	if (!ret && env->attach)
@@ -123,6 +126,8 @@ void hf_parent_free(struct hf_parent *p)
 	hf_records_free(p);
 	hf_config_free(p->config);
 	hf_notify_close(&p->notify);
+	if (p->usage_fd >= 0)
+		close(p->usage_fd);
 	free(p);
 }
 
@@ -263,8 +268,8 @@ json_t *hf_parent_status(struct hf_parent *p, bool stats)
 
 	for (int i = 1; list && i < HF_PROCS; i++)
 		json_array_append_new(list, child_status(&p->children[i], stats));
-	return json_pack("{s:s, s:I, s:o}", "version", HF_VERSION,
-			 "since_ns", (json_int_t)p->since_ns, "processes", list);
+	return json_pack("{s:s, s:I, s:o, s:o}", "version", HF_VERSION, "since_ns",
+			 (json_int_t)p->since_ns, "usage", hf_usage_json(p->usage_fd), "processes", list);
 }
 
 struct hf_loop *hf_parent_loop(struct hf_parent *p)

@@ -178,6 +178,8 @@ static void on_answer(void *arg, int status, const json_t *result)
 	cred_learn(r, status);
 	if (status >= 502 && status <= 504 && !silence_directly(r))
 		return;
+	if (r->scrape && hf_scrape_next(r, status, result))
+		return;
 	if (status >= 300) {
 		note_failure(r, status, result);
 		hf_request_answer(r, status, result);
@@ -214,20 +216,27 @@ static uint64_t deadline_of(const struct hf_op *op)
 	return op->flags & HF_OP_LOGIN ? LOGIN_NS : CALL_NS;
 }
 
-void hf_request_call(struct hf_request *r)
+int hf_request_ask(struct hf_request *r)
 {
 	struct hf_server *s = r->server;
 	struct hf_link *auth = hf_service_link(s->service, HF_PROC_AUTH);
 	bool local = r->conn->peer;
-	int ret = -EPIPE;
 
-	if (auth)
-		ret = hf_link_request(auth, HF_MSG_CALL, &r->corr,
-			json_pack("{s:s, s:O, s:o, s:{s:s, s:s}}", "op", r->route.op->name, "args",
-				  r->route.args, "cred", cred_json(r), "src", "via",
-				  local ? "local" : "network", "address",
-				  local ? "" : r->conn->source.text),
-			-1, hf_server_now(s) + deadline_of(r->route.op), on_answer, r);
+	if (!auth)
+		return -EPIPE;
+	return hf_link_request(auth, HF_MSG_CALL, &r->corr,
+			       json_pack("{s:s, s:O, s:o, s:{s:s, s:s}}", "op", r->route.op->name,
+					 "args", r->route.args, "cred", cred_json(r), "src", "via",
+					 local ? "local" : "network", "address",
+					 local ? "" : r->conn->source.text),
+			       -1, hf_server_now(s) + deadline_of(r->route.op), on_answer, r);
+}
+
+void hf_request_call(struct hf_request *r)
+{
+	struct hf_server *s = r->server;
+	int ret = hf_request_ask(r);
+
 	if (ret)
 		ret = silence_directly(r) ? ret : 0;
 	if (ret == -EMSGSIZE)

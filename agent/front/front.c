@@ -180,7 +180,7 @@ static json_t *stats(struct hf_service *service)
 	if (!s)
 		return NULL;
 	c = &s->counts;
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
 			 "connections", (json_int_t)(s->conns ? hf_conns_count(s->conns) : 0),
 			 "connections_total", (json_int_t)c->connections,
 			 "connections_refused_total", (json_int_t)c->refused_connections,
@@ -194,7 +194,8 @@ static json_t *stats(struct hf_service *service)
 			 "direct_silence_total", (json_int_t)c->direct_silence,
 			 "tls", (json_int_t)s->now.site.tls,
 			 "certificate_expires_s",
-			 (json_int_t)(s->daemon && s->now.site.tls ? hf_tls_expires_s() : 0));
+			 (json_int_t)(s->daemon && s->now.site.tls ? hf_tls_expires_s() : 0),
+			 "request_time", hf_histogram_json(&c->time));
 }
 
 static void release(struct hf_service *service)

@@ -175,21 +175,29 @@ static bool quality_zero(const char *s, size_t len)
 	return q >= s + len || strchr(" \t;,", *q);
 }
 
-static bool accepts_json(const char *accept)
-{
-	static const char *const ranges[] = { "*/*", "application/*", "application/json" };
+#define OPEN_METRICS "application/openmetrics-text"
 
+/* Does it name one of @ranges (ends with NULL)? */
+static bool accepts(const char *accept, const char *const *ranges)
+{
 	while (*(accept = blanks(accept))) {
 		size_t len = strcspn(accept, ",");
 		size_t type = strcspn(accept, ",; \t");
 
-		for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		for (size_t i = 0; ranges[i]; i++)
 			if (strlen(ranges[i]) == type && !strncasecmp(ranges[i], accept, type) &&
 			    !quality_zero(accept, len))
 				return true;
 		accept += len + (accept[len] == ',');
 	}
 	return false;
+}
+
+bool hf_headers_open_metrics(const struct hf_headers *h)
+{
+	static const char *const open[] = { OPEN_METRICS, NULL };
+
+	return h->value[HF_H_ACCEPT] && accepts(h->value[HF_H_ACCEPT], open);
 }
 
 static bool is_json(const char *type)
@@ -208,14 +216,18 @@ static bool is_json(const char *type)
 	return !strcasecmp(type, "charset=utf-8") || !strcasecmp(type, "charset=\"utf-8\"");
 }
 
-static int content_check(const struct hf_headers *h, uint64_t body, struct hf_refusal *no)
+static int content_check(const struct hf_headers *h, enum hf_ask ask, uint64_t body,
+			 struct hf_refusal *no)
 {
+	static const char *const json[] = { "*/*", "application/*", "application/json", NULL };
+	static const char *const text[] = { "*/*", "text/*", "text/plain", OPEN_METRICS, NULL };
 	const char *accept = h->value[HF_H_ACCEPT];
 	const char *type = h->value[HF_H_CONTENT_TYPE];
 	const char *coding = h->value[HF_H_CONTENT_ENCODING];
 
-	if (accept && !accepts_json(accept))
-		return hf_refuse(no, 406, "accept", "answers are application/json");
+	if (accept && !accepts(accept, ask == HF_ASK_PAGE ? text : json))
+		return hf_refuse(no, 406, "accept", "answers are %s", ask == HF_ASK_PAGE ?
+				 "text/plain or " OPEN_METRICS : "application/json");
 	if (coding && strcasecmp(coding, "identity") != 0)
 		return hf_refuse(no, 415, "type", "bodies must not be compressed");
 	if (body && !(type && is_json(type)))
@@ -325,7 +337,7 @@ static int site_check(const struct hf_headers *h, const struct hf_site *site,
 	return 0;
 }
 
-int hf_headers_check(const struct hf_headers *h, const struct hf_site *site, bool changes,
+int hf_headers_check(const struct hf_headers *h, const struct hf_site *site, enum hf_ask ask,
 		     uint64_t *body, struct hf_cred *cred, struct hf_refusal *no)
 {
 	int ret = framing_check(h, site->body_max, body, no);
@@ -333,10 +345,10 @@ int hf_headers_check(const struct hf_headers *h, const struct hf_site *site, boo
 	if (!ret)
 		ret = host_check(h, site, no);
 	if (!ret)
-		ret = content_check(h, *body, no);
+		ret = content_check(h, ask, *body, no);
 	if (!ret)
 		ret = cred_take(h, site, cred, no);
-	if (!ret && changes)
+	if (!ret && ask == HF_ASK_CHANGE)
 		ret = site_check(h, site, cred, no);
 	return ret;
 }

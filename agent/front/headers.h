@@ -56,9 +56,12 @@ struct hf_site {
 int hf_headers_add(struct hf_headers *h, const char *name, size_t name_len, const char *value,
 		   size_t len, struct hf_refusal *no);
 
+/* HF_ASK_PAGE: a question that is answered with text, not with JSON. */
+enum hf_ask { HF_ASK_READ, HF_ASK_CHANGE, HF_ASK_PAGE };
+
 /**
  * hf_headers_check() - may a request with these headers be read further?
- * @changes:	the operation is not a mere question
+ * @ask:	what it wants
  * @body:	out: bytes of the body, 0: there is none
  * @cred:	out
  *
@@ -66,8 +69,11 @@ int hf_headers_add(struct hf_headers *h, const char *name, size_t name_len, cons
  * page has sent it. Return: 0, or -EINVAL and @no (400, 401, 403, 406, 411, 413, 415,
  * 417, 421, 501).
  */
-int hf_headers_check(const struct hf_headers *h, const struct hf_site *site, bool changes,
+int hf_headers_check(const struct hf_headers *h, const struct hf_site *site, enum hf_ask ask,
 		     uint64_t *body, struct hf_cred *cred, struct hf_refusal *no);
+
+/* Accept names the OpenMetrics format. */
+bool hf_headers_open_metrics(const struct hf_headers *h);
 
 /* From X-Correlation-Id, else made. */
 int hf_headers_corr(const struct hf_headers *h, const struct hf_random *r, struct hf_corr *c);

@@ -49,6 +49,7 @@ void hf_request_end(void *cls, struct MHD_Connection *connection, void **req_cls
 	hf_route_clear(&r->route);
 	wiping_free(r->body, r->expected);
 	wiping_free(r->answer, r->answer_len);
+	hf_scrape_free(r->scrape);
 	free(r->target);
 	explicit_bzero(&r->cred, sizeof(r->cred));
 	free(r);
@@ -76,6 +77,7 @@ static void answered(struct hf_request *r)
 
 	r->state = HF_REQ_ANSWERED;
 	s->counts.status[r->status / 100]++;
+	hf_histogram_add(&s->counts.time, hf_server_now(s) - r->begin_ns);
 	hf_conns_idle(s->conns, r->conn, hf_server_now(s));
 	if (!waited)
 		return;
@@ -100,6 +102,15 @@ void hf_request_answer(struct hf_request *r, int status, const json_t *result)
 	r->status = status;
 	text_set(r, json_pack("{s:i, s:o}", "status", status, good ? "result" : "error",
 			      good ? json_incref((json_t *)result) : error_json(r, result)));
+	answered(r);
+}
+
+void hf_request_text(struct hf_request *r, char *text, size_t len, const char *type)
+{
+	r->status = text ? 200 : 503;
+	r->answer = text;
+	r->answer_len = len;
+	r->type = type;
 	answered(r);
 }
 
@@ -140,7 +151,7 @@ static void headers_add(const struct hf_request *r, struct MHD_Response *a)
 	char corr[HF_CORR_TEXT], retry[16] = "";
 
 	for (; p->name; p++)
-		header_add(a, p->name, p->value);
+		header_add(a, p->name, r->type && !strcmp(p->name, "Content-Type") ? r->type : p->value);
 	header_add(a, "X-Correlation-Id", hf_corr_text(&r->corr, corr));
 	header_add(a, "Allow", r->allow);
 	header_add(a, "Set-Cookie", r->set_cookie);
@@ -267,8 +278,11 @@ static int head_check(struct hf_request *r, const char *method, const char *vers
 		return hf_refuse(no, 505, "version", "only HTTP/1.1 is spoken here");
 	ret = hf_route_find(method, r->target, &r->route, no);
 	if (!ret)
-		ret = hf_headers_check(&g.headers, &r->server->now.site, changes(r->route.op),
+		ret = hf_headers_check(&g.headers, &r->server->now.site,
+				       r->route.page == HF_PAGE_METRICS ? HF_ASK_PAGE :
+				       changes(r->route.op) ? HF_ASK_CHANGE : HF_ASK_READ,
 				       &body, &r->cred, no);
+	r->open_metrics = hf_headers_open_metrics(&g.headers);
 	if (!ret && body && !changes(r->route.op))
 		ret = hf_refuse(no, 400, "body", "this takes no body");
 	r->expected = (size_t)body;
@@ -316,6 +330,7 @@ static void head_done(struct hf_request *r, const char *method, const char *vers
 	struct hf_refusal no = { .status = 0 }, limit;
 	int ret = head_check(r, method, version, &no);
 
+	r->begin_ns = hf_server_now(r->server);
 	r->server->counts.requests++;
 	/* Who may not ask at all is not told what else was wrong. */
 	if (may_pass(r, r->route.op, &limit)) {
@@ -342,7 +357,14 @@ static void body_done(struct hf_request *r)
 {
 	struct hf_refusal no;
 
-	if (r->route.page != HF_PAGE_OP) {
+	if (r->route.page == HF_PAGE_METRICS) {
+		r->scrape = hf_scrape_new(r->open_metrics);
+		if (!r->scrape) {
+			hf_refuse(&no, 503, "memory", "out of memory");
+			hf_request_refuse(r, &no);
+			return;
+		}
+	} else if (r->route.page != HF_PAGE_OP) {
 		page_answer(r);
 		return;
 	}

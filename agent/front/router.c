@@ -19,6 +19,7 @@ static const struct {
 } pages[] = {
 	{ "/livez", HF_PAGE_LIVEZ },
 	{ "/v1/openapi.json", HF_PAGE_OPENAPI },
+	{ "/metrics", HF_PAGE_METRICS },
 };
 
 static const struct hf_field *field_find(const struct hf_op *op, const char *name, size_t len,
@@ -333,7 +334,12 @@ int hf_route_find(const char *method, const char *target, struct hf_route *r,
 		return args_begin(op, target, len, r, no);
 	if (target[len])
 		return hf_refuse(no, 400, "invalid", "this page has no parameters");
-	return 0;
+	if (r->page != HF_PAGE_METRICS)
+		return 0;
+	/* Whoever may ask for what the page begins with may have it. */
+	r->op = hf_op_find("status");
+	r->args = json_object();
+	return r->args ? 0 : hf_refuse(no, 503, "memory", "out of memory");
 }
 
 static int body_merge(struct hf_route *r, const json_t *body, struct hf_refusal *no)

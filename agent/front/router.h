@@ -12,12 +12,13 @@
 #define HF_TARGET_MAX	2048	/* bytes of a request's target */
 
 /* Pages of the HTTP process itself. */
-enum hf_page { HF_PAGE_OP, HF_PAGE_LIVEZ, HF_PAGE_OPENAPI, HF_PAGE_OPTIONS };
+enum hf_page { HF_PAGE_OP, HF_PAGE_LIVEZ, HF_PAGE_OPENAPI, HF_PAGE_METRICS, HF_PAGE_OPTIONS };
 
 /**
  * struct hf_route - what is asked for
- * @page:	HF_PAGE_OP: the operation @op; HF_PAGE_OPTIONS: which methods there are (@allow)
- * @args:	arguments so far (path and query), an object; owned. NULL unless HF_PAGE_OP
+ * @page:	HF_PAGE_OP: the operation @op; HF_PAGE_METRICS: a page that begins with @op;
+ *		HF_PAGE_OPTIONS: which methods there are (@allow)
+ * @args:	arguments so far (path and query), an object; owned. NULL unless there is @op
  */
 struct hf_route {
 	enum hf_page page;

@@ -10,6 +10,7 @@
 #include "abuse.h"
 #include "conns.h"
 #include "gcra.h"
+#include "histogram.h"
 #include "openapi.h"
 #include "rate_limits.h"
 #include "router.h"
@@ -20,6 +21,7 @@
 struct hf_counts {
 	uint64_t connections, refused_connections;
 	uint64_t requests, status[6], limited, blocked, direct_silence;
+	struct hf_histogram time;	/* from a request's head to its answer */
 };
 
 /**
@@ -83,9 +85,13 @@ enum hf_request_state {
 /**
  * struct hf_request - one request
  * @target:	as it came; owned
+ * @begin_ns:	when its head was there
  * @close:	the connection is not to be used again
  * @body: @expected: @len:	owned; bytes that will come, that have come
- * @answer:	JSON text, owned
+ * @answer:	text, owned
+ * @type:	of it, for Content-Type; NULL: JSON
+ * @scrape:	the page of metrics that it asks for, NULL: it does not; owned
+ * @open_metrics:	in the OpenMetrics format
  * @retry_s:	for Retry-After, 0: none
  * @set_cookie:	"" : none
  */
@@ -95,6 +101,7 @@ struct hf_request {
 	struct hf_conn *conn;
 	enum hf_request_state state;
 	char *target;
+	uint64_t begin_ns;
 	struct hf_route route;
 	struct hf_cred cred;
 	struct hf_corr corr;
@@ -104,6 +111,9 @@ struct hf_request {
 	int status;
 	char *answer;
 	size_t answer_len;
+	const char *type;
+	struct hf_scrape *scrape;
+	bool open_metrics;
 	uint32_t retry_s;
 	char allow[HF_ALLOW_LEN];
 	char set_cookie[HF_SET_COOKIE_LEN];
@@ -120,13 +130,25 @@ void hf_request_end(void *cls, struct MHD_Connection *connection, void **req_cls
 /* @result: of a 2xx the result, else the error; borrowed. Wakes the request if it waits. */
 void hf_request_answer(struct hf_request *r, int status, const json_t *result);
 void hf_request_refuse(struct hf_request *r, const struct hf_refusal *no);
+/* 200 with a page of text, taken over; NULL: there was no memory for it. */
+void hf_request_text(struct hf_request *r, char *text, size_t len, const char *type);
 
 /* ------------------------------------------------------------- calls.c */
 
 /* Hands the request on; it is answered sooner or later, maybe at once. */
 void hf_request_call(struct hf_request *r);
+/* Another operation for a request that waits already, by its route. Return: 0, -errno. */
+int hf_request_ask(struct hf_request *r);
 /* Tells auth, for the audit log, and the security log. @count >= 1. Bounded. */
 void hf_report(struct hf_server *s, const struct hf_corr *corr, const char *what,
 	       const char *source, uint32_t count, const char *detail);
+
+/* ------------------------------------------------------------ scrape.c */
+
+/* @open: OpenMetrics. NULL: out of memory. */
+struct hf_scrape *hf_scrape_new(bool open);
+void hf_scrape_free(struct hf_scrape *s);
+/* An answer to what it asked for. Return: false: there is no page, but this answer. */
+bool hf_scrape_next(struct hf_request *r, int status, const json_t *result);
 
 #endif /* HF_SERVER_H */

@@ -317,6 +317,7 @@ void hf_array_event(struct hf_array *a, const struct holdfast_event *e)
 		a->spent |= e->detail == HOLDFAST_DETAIL_SPENT;
 		break;
 	case HOLDFAST_EVENT_TRIP:
+		a->causes[e->cause < HOLDFAST_CAUSE_COUNT ? e->cause : HOLDFAST_CAUSE_NONE]++;
 		memcpy(corr.b, e->corr, sizeof(corr.b));
 		hf_log_sec(HF_LOG_WARN, "array.trip", hf_corr_none(&corr) ? NULL : &corr,
 			   "array %" PRIu32 ": %s (%s)", a->index, holdfast_cause_name(e->cause),

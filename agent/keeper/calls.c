@@ -118,6 +118,14 @@ static json_t *on_limits(struct hf_call *c, struct hf_array *a, int *status)
 	return j ? j : gone(status);
 }
 
+static json_t *on_metrics(struct hf_call *c, struct hf_array *a, int *status)
+{
+	json_t *j = hf_show_metrics(a);
+
+	(void)c;
+	return j ? j : gone(status);
+}
+
 static json_t *on_events(struct hf_call *c, struct hf_array *a, int *status)
 {
 	(void)status;
@@ -338,6 +346,7 @@ static json_t *on_self_test(struct hf_call *c, struct hf_array *a, int *status)
 
 static const struct handler handlers[] = {
 	{ "array.list", on_list }, { "array.get", on_get }, { "array.limits", on_limits },
+	{ "array.metrics", on_metrics },
 	{ "array.events", on_events }, { "array.trip", on_trip },
 	{ "array.blackbox", on_blackbox }, { "array.arm", on_arm }, { "array.reset", on_reset },
 	{ "array.self_test", on_self_test }, { "array.tighten", on_tighten },

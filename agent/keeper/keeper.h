@@ -75,6 +75,7 @@ struct hf_array {
 	uint64_t beat_ns;
 	uint32_t deadline_ms;
 	uint64_t beats, late;
+	uint32_t causes[HOLDFAST_CAUSE_COUNT];	/* of trips that have come while it was kept */
 	uint32_t margin_us[HF_BEATS];
 };
 
@@ -188,6 +189,7 @@ void hf_seconds_tick(struct hf_keeper *k);
 
 json_t *hf_show_arrays(struct hf_keeper *k, const struct hf_actor *who);
 json_t *hf_show_array(struct hf_array *a);
+json_t *hf_show_metrics(struct hf_array *a);	/* { array, limits, fence }; NULL: it has gone */
 json_t *hf_show_limits(struct hf_array *a);
 json_t *hf_show_events(struct hf_array *a, const struct hf_actor *who, uint64_t after, size_t most);
 json_t *hf_show_trip(struct hf_array *a, const struct hf_actor *who);

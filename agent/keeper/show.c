@@ -103,6 +103,68 @@ json_t *hf_show_arrays(struct hf_keeper *k, const struct hf_actor *who)
 	return json_pack("{s:o}", "arrays", list);
 }
 
+/* Causes that this keeper has seen, and how often. */
+static json_t *causes_json(const struct hf_array *a)
+{
+	json_t *j = json_object();
+
+	for (uint32_t i = 0; j && i < HOLDFAST_CAUSE_COUNT; i++)
+		if (a->causes[i])
+			json_object_set_new(j, holdfast_cause_name(i), json_integer(a->causes[i]));
+	return j;
+}
+
+static json_t *effective_json(struct hf_array *a)
+{
+	struct holdfast_envelope eff;
+	json_t *j = json_object();
+
+	if (a->keeper->device->envelope_get(a->dev, HOLDFAST_ENV_EFFECTIVE, &eff))
+		return j;
+	for (uint32_t i = 0; j && i < HOLDFAST_LIM_COUNT; i++) {
+		const struct holdfast_limit_desc *l = holdfast_limit_desc(i);
+
+		if (l)
+			json_object_set_new(j, l->name,
+					    json_pack("{s:s, s:I}", "unit", l->unit, "effective",
+						      (json_int_t)eff.limit[i]));
+	}
+	return j;
+}
+
+/* The site's points, for of those the driver says what the pressure is. */
+static json_t *pressures_json(struct hf_array *a, const struct holdfast_status *st)
+{
+	struct holdfast_fence_point p[HOLDFAST_MAX_FENCE];
+	int n = a->keeper->device->fence_get(a->dev, HOLDFAST_ENV_SITE, p, HOLDFAST_MAX_FENCE);
+	json_t *list = json_array();
+
+	for (int i = 0; i < n && (uint32_t)i < st->fences; i++)
+		json_array_append_new(list, json_pack("{s:I, s:I}", "now_mpa",
+						      (json_int_t)st->fence_mpa[i], "limit_mpa",
+						      (json_int_t)p[i].limit_mpa));
+	return list;
+}
+
+json_t *hf_show_metrics(struct hf_array *a)
+{
+	struct holdfast_status st;
+	json_t *j;
+
+	if (a->keeper->device->status(a->dev, &st))
+		return NULL;
+	j = hf_show_array(a);
+	if (!j)
+		return NULL;
+	json_object_set_new(j, "causes", causes_json(a));
+	json_object_set_new(j, "ticks", json_integer((json_int_t)st.tick));
+	json_object_set_new(j, "tick_late_max_ns", json_integer((json_int_t)st.tick_late_max_ns));
+	json_object_set_new(j, "chan_rise_mk", json_integer(st.chan_rise_mk));
+	json_object_set_new(j, "array_rise_mk", json_integer(st.array_rise_mk));
+	return json_pack("{s:o, s:o, s:o}", "array", j, "limits", effective_json(a), "fence",
+			 pressures_json(a, &st));
+}
+
 static json_t *fence_json(struct hf_array *a)
 {
 	struct holdfast_fence_point p[HOLDFAST_MAX_FENCE];

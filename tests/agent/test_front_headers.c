@@ -15,7 +15,7 @@ static const struct hf_site tls = { .tls = true, .body_max = 1000, .hosts = { "h
 #define COOKIE	"holdfast=0123456789abcdef"
 
 /* "Name: value" lines, ends with NULL. Return: the status it is refused with, 0: accepted. */
-static int check_at(const struct hf_site *site, bool changes, struct hf_cred *cred, uint64_t *body,
+static int check_at(const struct hf_site *site, enum hf_ask ask, struct hf_cred *cred, uint64_t *body,
 		    const char *const *lines)
 {
 	struct hf_headers h = { .count = 0 };
@@ -30,14 +30,15 @@ static int check_at(const struct hf_site *site, bool changes, struct hf_cred *cr
 		if (hf_headers_add(&h, *lines, len, value, strlen(value), &no))
 			return no.status;
 	}
-	if (hf_headers_check(&h, site, changes, body ? body : &b, cred ? cred : &c, &no))
+	if (hf_headers_check(&h, site, ask, body ? body : &b, cred ? cred : &c, &no))
 		return no.status;
 	return 0;
 }
 
 #define LINES(...)	((const char *const[]){ __VA_ARGS__, NULL })
-#define GET(...)	check_at(&plain, false, NULL, NULL, LINES("Host: localhost", __VA_ARGS__))
-#define POST(...)	check_at(&plain, true, NULL, NULL, LINES("Host: localhost", __VA_ARGS__))
+#define GET(...)	check_at(&plain, HF_ASK_READ, NULL, NULL, LINES("Host: localhost", __VA_ARGS__))
+#define PAGE(...)	check_at(&plain, HF_ASK_PAGE, NULL, NULL, LINES("Host: localhost", __VA_ARGS__))
+#define POST(...)	check_at(&plain, HF_ASK_CHANGE, NULL, NULL, LINES("Host: localhost", __VA_ARGS__))
 
 Test(headers, host)
 {
@@ -55,22 +56,22 @@ Test(headers, host)
 	};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		cr_assert_eq(check_at(&plain, false, NULL, NULL, LINES(good[i])), 0, "%s", good[i]);
+		cr_assert_eq(check_at(&plain, HF_ASK_READ, NULL, NULL, LINES(good[i])), 0, "%s", good[i]);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		cr_assert_eq(check_at(&plain, false, NULL, NULL, LINES(bad[i])), 400, "%s", bad[i]);
+		cr_assert_eq(check_at(&plain, HF_ASK_READ, NULL, NULL, LINES(bad[i])), 400, "%s", bad[i]);
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		cr_assert_eq(check_at(&plain, false, NULL, NULL, LINES(others[i])), 421, "%s", others[i]);
-	cr_assert_eq(check_at(&plain, false, NULL, NULL, LINES("X: y")), 400);
-	cr_assert_eq(check_at(&plain, false, NULL, NULL, LINES("Host: localhost", "Host: localhost")), 400);
+		cr_assert_eq(check_at(&plain, HF_ASK_READ, NULL, NULL, LINES(others[i])), 421, "%s", others[i]);
+	cr_assert_eq(check_at(&plain, HF_ASK_READ, NULL, NULL, LINES("X: y")), 400);
+	cr_assert_eq(check_at(&plain, HF_ASK_READ, NULL, NULL, LINES("Host: localhost", "Host: localhost")), 400);
 }
 
 Test(headers, framing)
 {
 	uint64_t body = 7;
 
-	cr_assert_eq(check_at(&plain, true, NULL, &body, LINES("Host: localhost", "X: y")), 0);
+	cr_assert_eq(check_at(&plain, HF_ASK_CHANGE, NULL, &body, LINES("Host: localhost", "X: y")), 0);
 	cr_assert_eq(body, 0);
-	cr_assert_eq(check_at(&plain, true, NULL, &body, LINES("Host: localhost", "Content-Length: 1000",
+	cr_assert_eq(check_at(&plain, HF_ASK_CHANGE, NULL, &body, LINES("Host: localhost", "Content-Length: 1000",
 							       "Content-Type: application/json")), 0);
 	cr_assert_eq(body, 1000);
 	cr_assert_eq(POST("Content-Length: 1001", "Content-Type: application/json"), 413);
@@ -127,6 +128,13 @@ Test(headers, types)
 	cr_assert_eq(GET("Accept: application/json;q=0"), 406);
 	cr_assert_eq(GET("Accept: application/json; q=0.000, text/*"), 406);
 	cr_assert_eq(GET("Accept: application/jsonx"), 406);
+	cr_assert_eq(GET("Accept: text/plain"), 406);
+	cr_assert_eq(PAGE("Accept: text/plain;version=0.0.4;q=0.3"), 0);
+	cr_assert_eq(PAGE("Accept: application/openmetrics-text;version=1.0.0;q=0.5"), 0);
+	cr_assert_eq(PAGE("Accept: */*"), 0);
+	cr_assert_eq(PAGE("X: y"), 0);
+	cr_assert_eq(PAGE("Accept: application/json"), 406);
+	cr_assert_eq(PAGE("Accept: text/plain;q=0"), 406);
 	cr_assert_eq(POST("Content-Length: 5"), 415);
 	cr_assert_eq(POST("Content-Length: 5", "Content-Type: application/json; charset=utf-8"), 0);
 	cr_assert_eq(POST("Content-Length: 5", "Content-Type: application/json; charset=latin1"), 415);
@@ -141,19 +149,19 @@ Test(headers, credentials)
 {
 	struct hf_cred c;
 
-	cr_assert_eq(check_at(&plain, false, &c, NULL, LINES("Host: localhost", "Authorization: " TOKEN)), 0);
+	cr_assert_eq(check_at(&plain, HF_ASK_READ, &c, NULL, LINES("Host: localhost", "Authorization: " TOKEN)), 0);
 	cr_assert_eq(c.kind, HF_CRED_BEARER);
 	cr_assert_str_eq(c.secret, "abcdefghijklmnop");
-	cr_assert_eq(check_at(&plain, false, &c, NULL,
+	cr_assert_eq(check_at(&plain, HF_ASK_READ, &c, NULL,
 			      LINES("Host: localhost", "Cookie: xholdfast=1; holdfastx=2; " COOKIE "; z=3")), 0);
 	cr_assert_eq(c.kind, HF_CRED_COOKIE);
 	cr_assert_str_eq(c.secret, "0123456789abcdef");
-	cr_assert_eq(check_at(&plain, false, &c, NULL, LINES("Host: localhost", "Cookie: other=1")), 0);
+	cr_assert_eq(check_at(&plain, HF_ASK_READ, &c, NULL, LINES("Host: localhost", "Cookie: other=1")), 0);
 	cr_assert_eq(c.kind, HF_CRED_NONE);
 	/* The name of the other kind of server is not ours. */
-	cr_assert_eq(check_at(&tls, false, &c, NULL, LINES("Host: holdfast.example", "Cookie: " COOKIE)), 0);
+	cr_assert_eq(check_at(&tls, HF_ASK_READ, &c, NULL, LINES("Host: holdfast.example", "Cookie: " COOKIE)), 0);
 	cr_assert_eq(c.kind, HF_CRED_NONE);
-	cr_assert_eq(check_at(&tls, false, &c, NULL,
+	cr_assert_eq(check_at(&tls, HF_ASK_READ, &c, NULL,
 			      LINES("Host: holdfast.example", "Cookie: __Host-" COOKIE)), 0);
 	cr_assert_eq(c.kind, HF_CRED_COOKIE);
 	cr_assert_eq(GET("Authorization: " TOKEN, "Cookie: " COOKIE), 400);
@@ -186,7 +194,7 @@ Test(headers, other_sites_pages)
 	cr_assert_eq(POST("Sec-Fetch-Site: cross-site"), 403);
 	/* Reading changes nothing, and its answer cannot be read from elsewhere. */
 	cr_assert_eq(GET("Cookie: " COOKIE, "Sec-Fetch-Site: cross-site"), 0);
-	cr_assert_eq(check_at(&tls, true, NULL, NULL,
+	cr_assert_eq(check_at(&tls, HF_ASK_CHANGE, NULL, NULL,
 			      LINES("Host: holdfast.example:8240", "Origin: https://holdfast.example:8240",
 				    "Cookie: __Host-" COOKIE, "X-Holdfast: 1")), 0);
 }

@@ -153,6 +153,11 @@ Test(router, pages_and_options)
 	cr_assert_eq(r.page, HF_PAGE_LIVEZ);
 	cr_assert_eq(hf_route_find("GET", "/v1/openapi.json", &r, &no), 0);
 	cr_assert_eq(r.page, HF_PAGE_OPENAPI);
+	cr_assert_eq(hf_route_find("GET", "/metrics", &r, &no), 0);
+	cr_assert_eq(r.page, HF_PAGE_METRICS);
+	cr_assert_str_eq(r.op->name, "status");
+	cr_assert_eq(json_object_size(r.args), 0);
+	hf_route_clear(&r);
 	cr_assert_eq(hf_route_find("OPTIONS", "/v1/sessions/abc", &r, &no), 0);
 	cr_assert_eq(r.page, HF_PAGE_OPTIONS);
 	cr_assert_str_eq(r.allow, "OPTIONS, DELETE");
@@ -162,6 +167,10 @@ Test(router, pages_and_options)
 	cr_assert_eq(no.status, 405);
 	cr_assert(hf_route_find("GET", "/livez?x=1", &r, &no));
 	cr_assert_eq(no.status, 400);
+	cr_assert(hf_route_find("GET", "/metrics?x=1", &r, &no));
+	cr_assert_eq(no.status, 400);
+	cr_assert(hf_route_find("POST", "/metrics", &r, &no));
+	cr_assert_eq(no.status, 405);
 }
 
 static void expect_target(const char *method, const char *target, int status, const char *field)

@@ -82,7 +82,7 @@ static void request(char *text, const char *body, size_t body_len)
 
 	if (!target)
 		return;
-	if (headers_read(&h, headers, &no) || hf_headers_check(&h, &site, true, &expected, &cred, &no))
+	if (headers_read(&h, headers, &no) || hf_headers_check(&h, &site, HF_ASK_CHANGE, &expected, &cred, &no))
 		refused(&no);
 	else
 		headers_judge(&h, &cred, expected);

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A build tool: prints docs/api.md or docs/openapi.json out of the table of
- * operations (scripts/gen-api-docs calls it). Not part of the agent.
+ * operations, docs/metrics.md out of the table of metrics (scripts/gen-api-docs
+ * calls it). Not part of the agent.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "metrics.h"
 #include "openapi.h"
 #include "ops.h"
 
@@ -38,6 +40,7 @@ static const char intro[] =
 	"- **Silence** is never limited or blocked. If auth does not answer within 300 ms, it goes to the keeper directly for "
 	"local peers and for credentials that auth has accepted within the last 15 minutes.\n"
 	"- `GET /livez` answers as long as the process does, whatever the rest of the agent is doing.\n"
+	"- `GET /metrics` is text for Prometheus ([metrics.md](metrics.md)), for whoever may ask for `status`.\n"
 	"\n"
 	"## Rules in the table\n"
 	"| word | meaning |\n"
@@ -163,6 +166,45 @@ static int print_markdown(void)
 	return 0;
 }
 
+static const char metrics_intro[] =
+	"<!-- Made by scripts/gen-api-docs out of agent/common/metrics.h; do not edit. -->\n"
+	"# Metrics\n"
+	"`GET /metrics` on the API's sockets, and `holdfastctl metrics`: Prometheus text 0.0.4, or OpenMetrics 1.0 for who asks "
+	"for it. Needs a credential of role operator, admin or system (a service account is made for it: role system, no tenant). "
+	"Who belongs to a tenant gets that tenant's arrays and quota, and nothing of the agent's processes.\n"
+	"\n"
+	"The page is put together in the HTTP process. What is of a process is what it said when the parent last asked it (every "
+	"second); what is of an array is read from the driver's status page at the moment. A scrape never waits for a frame and "
+	"no frame for a scrape. What is not known is not there: a sensor that has no valid value has only "
+	"`holdfast_sensor_valid 0`.\n"
+	"\n"
+	"The host itself (processors, memory, disks, network) and the sensors as `hwmon` has them are node_exporter's.\n"
+	"\n"
+	"```\n"
+	"scrape_configs:\n"
+	"  - job_name: holdfast\n"
+	"    authorization: { credentials_file: /etc/prometheus/holdfast.token }\n"
+	"    static_configs: [ { targets: [ \"127.0.0.1:8240\" ] } ]\n"
+	"```\n"
+	"\n"
+	"| metric | type | labels | meaning |\n"
+	"|---|---|---|---|\n";
+
+static int print_metrics(void)
+{
+	static const char *const types[] = { "counter", "gauge", "info", "histogram" };
+	static const char *const suffixes[] = { "_total", "", "_info", "" };
+
+	fputs(metrics_intro, stdout);
+	for (unsigned int i = 0; i < HF_METRIC_COUNT; i++) {
+		const struct hf_metric_desc *d = &hf_metric_desc[i];
+
+		printf("| `%s%s` | %s | %s | %s |\n", d->name, suffixes[d->type], types[d->type],
+		       d->labels, d->help);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	json_t *j;
@@ -170,8 +212,10 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[1], "markdown"))
 		return print_markdown();
+	if (argc == 2 && !strcmp(argv[1], "metrics"))
+		return print_metrics();
 	if (argc != 2 || strcmp(argv[1], "openapi")) {
-		fprintf(stderr, "Usage: gen-api-docs markdown|openapi\n");
+		fprintf(stderr, "Usage: gen-api-docs markdown|openapi|metrics\n");
 		return 2;
 	}
 	j = hf_openapi();
