@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
 # The published corpus of hostile and benign inputs (tests/agent/corpus) against the running agent, its command line and
-# the driver; the command line again with sanitizers. docs/security.md has what came out of it.
+# the driver; the command line again with sanitizers. docs/security.md has what came out of it
+# (66-agent-alone.sh compares).
 
 # What the unit test of the reader has made is a part of the corpus; in the guest it is only read.
 corpus_config() {
@@ -19,5 +20,3 @@ corpus_live() {
 STEP_SHARED=1
 step_tap corpus corpus_live
 step_tap corpus-cli-asan tests/agent/corpus_asan.py
-STEP_SHARED=
-step_cmd security-docs scripts/gen-security-docs --check

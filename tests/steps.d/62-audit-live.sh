@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
-# The audit log of the running agent: under load, on a full disk, tampered with, rolled back; and when
-# the power of the whole guest is cut and its disk loses what was not flushed.
-# The long version of the cuts: HOLDFAST_CUTS=50 tests/run -k audit-powercut (about an hour).
+# The audit log of the running agent: under load, on a full disk, tampered with, rolled back.
 
 audit_live() { scripts/vm --kernel uml --timeout 400 -- tests/agent/audit-live.sh "$1"; }
 audit_live_uring() { audit_live uring; }
@@ -11,7 +9,4 @@ audit_live_portable() { audit_live portable; }
 STEP_TIMEOUT=500 STEP_SHARED=1
 step_tap audit-live-uring audit_live_uring
 step_tap audit-live-portable audit_live_portable
-STEP_SHARED=
-STEP_TIMEOUT=$((300 * (${HOLDFAST_CUTS:-5} + 2)))
-step_tap audit-powercut tests/agent/powercut.sh
 STEP_TIMEOUT=1200
