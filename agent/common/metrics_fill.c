@@ -13,7 +13,7 @@
 struct member {
 	const char *name;
 	enum hf_metric metric;
-	double scale;
+	double per;	/* so many of its unit are one of the metric's */
 };
 
 static bool number_of(const json_t *j, const char *name, double *v)
@@ -44,7 +44,7 @@ static void put_members(struct hf_metrics *m, const json_t *j, const struct memb
 
 	for (size_t i = 0; i < n; i++)
 		if (number_of(j, list[i].name, &v))
-			hf_metrics_put(m, list[i].metric, v * list[i].scale, label);
+			hf_metrics_put(m, list[i].metric, v / list[i].per, label);
 }
 
 #define PUT_MEMBERS(m, j, list, label) \
@@ -64,7 +64,7 @@ static void put_histogram(struct hf_metrics *m, const json_t *j, const char *nam
 static void put_usage(struct hf_metrics *m, const json_t *usage, const char *process)
 {
 	static const struct member members[] = {
-		{ "cpu_us", HF_MF_PROC_CPU, 1e-6 }, { "rss_bytes", HF_MF_PROC_RSS, 1 },
+		{ "cpu_us", HF_MF_PROC_CPU, 1e6 }, { "rss_bytes", HF_MF_PROC_RSS, 1 },
 	};
 
 	PUT_MEMBERS(m, usage, members, process);
@@ -222,10 +222,10 @@ static void put_sensors(struct hf_metrics *m, const json_t *sensors, const char 
 	static const struct {
 		const char *kind;
 		enum hf_metric metric;
-		double scale;
+		double per;
 	} kinds[] = {
-		{ "temp", HF_MF_TEMP, 1e-3 }, { "supply", HF_MF_SUPPLY, 1e-3 },
-		{ "current", HF_MF_CURRENT, 1e-3 }, { "fan", HF_MF_FAN, 1.0 / 60 },
+		{ "temp", HF_MF_TEMP, 1e3 }, { "supply", HF_MF_SUPPLY, 1e3 },
+		{ "current", HF_MF_CURRENT, 1e3 }, { "fan", HF_MF_FAN, 60 },
 	};
 	const json_t *s;
 	size_t i;
@@ -240,7 +240,7 @@ static void put_sensors(struct hf_metrics *m, const json_t *sensors, const char 
 		hf_metrics_put(m, HF_MF_SENSOR_OK, valid, serial, name, kind);
 		for (unsigned int k = 0; valid && k < sizeof(kinds) / sizeof(kinds[0]); k++)
 			if (!strcmp(kind, kinds[k].kind))
-				hf_metrics_put(m, kinds[k].metric, v * kinds[k].scale, serial, name);
+				hf_metrics_put(m, kinds[k].metric, v / kinds[k].per, serial, name);
 	}
 }
 
@@ -266,9 +266,9 @@ static void put_fence(struct hf_metrics *m, const json_t *fence, const char *ser
 
 		snprintf(point, sizeof(point), "%zu", i);
 		if (number_of(p, "now_mpa", &v))
-			hf_metrics_put(m, HF_MF_FENCE, v * 1e-3, serial, point);
+			hf_metrics_put(m, HF_MF_FENCE, v / 1e3, serial, point);
 		if (number_of(p, "limit_mpa", &v))
-			hf_metrics_put(m, HF_MF_FENCE_LIMIT, v * 1e-3, serial, point);
+			hf_metrics_put(m, HF_MF_FENCE_LIMIT, v / 1e3, serial, point);
 	}
 }
 
@@ -298,8 +298,8 @@ static void put_beat(struct hf_metrics *m, const json_t *beat, const char *seria
 {
 	static const struct member members[] = {
 		{ "beats", HF_MF_BEATS, 1 }, { "late", HF_MF_BEATS_LATE, 1 },
-		{ "deadline_ms", HF_MF_BEAT_DEADLINE, 1e-3 },
-		{ "margin_min_us", HF_MF_BEAT_MARGIN, 1e-6 },
+		{ "deadline_ms", HF_MF_BEAT_DEADLINE, 1e3 },
+		{ "margin_min_us", HF_MF_BEAT_MARGIN, 1e6 },
 	};
 
 	PUT_MEMBERS(m, beat, members, serial);
@@ -310,12 +310,12 @@ void hf_metrics_array(struct hf_metrics *m, const json_t *result)
 	static const struct member members[] = {
 		{ "sealed", HF_MF_SEALED, 1 }, { "epoch", HF_MF_EPOCH, 1 },
 		{ "events", HF_MF_EVENTS, 1 }, { "trips", HF_MF_TRIPS, 1 },
-		{ "emit_ms", HF_MF_EMIT, 1e-3 }, { "power_uw", HF_MF_POWER, 1e-6 },
-		{ "power_avg_uw", HF_MF_POWER_AVG, 1e-6 },
-		{ "chan_rise_mk", HF_MF_CHAN_RISE, 1e-3 },
-		{ "array_rise_mk", HF_MF_ARRAY_RISE, 1e-3 },
-		{ "cap_q16", HF_MF_CAP, 1.0 / 65536 }, { "derated", HF_MF_DERATED, 1 },
-		{ "ticks", HF_MF_TICKS, 1 }, { "tick_late_max_ns", HF_MF_TICK_LATE, 1e-9 },
+		{ "emit_ms", HF_MF_EMIT, 1e3 }, { "power_uw", HF_MF_POWER, 1e6 },
+		{ "power_avg_uw", HF_MF_POWER_AVG, 1e6 },
+		{ "chan_rise_mk", HF_MF_CHAN_RISE, 1e3 },
+		{ "array_rise_mk", HF_MF_ARRAY_RISE, 1e3 },
+		{ "cap_q16", HF_MF_CAP, 65536 }, { "derated", HF_MF_DERATED, 1 },
+		{ "ticks", HF_MF_TICKS, 1 }, { "tick_late_max_ns", HF_MF_TICK_LATE, 1e9 },
 	};
 	const json_t *a = json_object_get(result, "array"), *wanted = json_object_get(a, "wanted");
 	const char *serial = text_of(a, "serial");
@@ -337,14 +337,14 @@ void hf_metrics_array(struct hf_metrics *m, const json_t *result)
 /* --------------------------------------------------------------- tenants */
 
 static void put_quota(struct hf_metrics *m, const json_t *q, const char *tenant, enum hf_metric used,
-		      enum hf_metric most, double scale)
+		      enum hf_metric most, double per)
 {
 	double v;
 
 	if (number_of(q, "used", &v))
-		hf_metrics_put(m, used, v * scale, tenant);
+		hf_metrics_put(m, used, v / per, tenant);
 	if (number_of(q, "quota", &v))
-		hf_metrics_put(m, most, v * scale, tenant);
+		hf_metrics_put(m, most, v / per, tenant);
 }
 
 void hf_metrics_tenants(struct hf_metrics *m, const json_t *result)
@@ -358,9 +358,9 @@ void hf_metrics_tenants(struct hf_metrics *m, const json_t *result)
 		double v;
 
 		put_quota(m, json_object_get(q, "emission_ms"), name, HF_MF_TENANT_EMIT,
-			  HF_MF_TENANT_EMIT_MAX, 1e-3);
+			  HF_MF_TENANT_EMIT_MAX, 1e3);
 		put_quota(m, json_object_get(q, "energy_mj"), name, HF_MF_TENANT_ENERGY,
-			  HF_MF_TENANT_ENERGY_MAX, 1e-3);
+			  HF_MF_TENANT_ENERGY_MAX, 1e3);
 		put_quota(m, json_object_get(q, "frames"), name, HF_MF_TENANT_FRAMES,
 			  HF_MF_TENANT_FRAMES_MAX, 1);
 		if (number_of(t, "leases", &v))
