@@ -260,11 +260,13 @@ static int child_instruct(struct hf_child *c)
 
 void hf_child_said(struct hf_child *c, json_t *stats)
 {
+	size_t most = c->role == HF_PROC_KEEPER ? HF_STATS_KEEPER_MAX : HF_STATS_MAX;
+
 	json_decref(c->stats);
 	c->stats = json_incref(stats);
-	if (stats && json_dumpb(stats, NULL, 0, JSON_COMPACT) > HF_STATS_MAX) {
+	if (stats && json_dumpb(stats, NULL, 0, JSON_COMPACT) > most) {
 		json_decref(c->stats);
-		c->stats = json_pack("{s:i}", "more_bytes_than", HF_STATS_MAX);
+		c->stats = json_pack("{s:I}", "more_bytes_than", (json_int_t)most);
 	}
 }
 

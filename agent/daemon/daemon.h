@@ -57,7 +57,9 @@ struct hf_child {
 	char why[HF_ERR_LEN];
 };
 
-#define HF_STATS_MAX	7000	/* of one process, so that all fit into one message */
+/* Bytes that one process may say of itself, so that all fit into one message. */
+#define HF_STATS_MAX		7000
+#define HF_STATS_KEEPER_MAX	16000	/* 64 arrays */
 
 /* A reload under way: @next is NULL if there is none. */
 struct hf_reload {
