@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """The whole holdfastd as it is shipped, with its users, sandboxes and links, over TCP: what a log-in costs
-beside the bare password hash, what a token or a session costs in a request, and how many requests there
-are in a second beside nginx serving a static file. JSON on standard output; root only.
+beside the bare password hash, what a token or a session costs in a request, how many requests there
+are in a second beside nginx serving a static file, and a page of metrics beside node_exporter's. JSON on standard output; root only.
   agent_bench.py FOLDER [SECONDS [ROUNDS]]
 
 It runs in namespaces of its own: users that are made there and the configuration are not this machine's, all
@@ -25,11 +25,11 @@ import web  # noqa: E402
 
 CLONE_NEWNS = 0x20000
 HOLDFASTD, HASH = "build/agent/holdfastd", "build/tests/bench/auth_bench"
-PORT, NGINX_PORT = 18240, 18241
+PORT, NGINX_PORT, NODE_PORT = 18240, 18241, 18242
 URL = f"http://127.0.0.1:{PORT}"
 CONFIG = f"""
 paths: {{ state: /mnt/state, run: /mnt/run }}
-api: {{ port: {PORT}, connections_per_source: 128, requests_per_minute: 1000000, login_per_minute: 1000 }}
+api: {{ port: {PORT}, connections_per_source: 128, requests_per_minute: 10000000, login_per_minute: 1000 }}
 """
 SECRET = "/mnt/state/auth/first-run-secret"
 PASSWORD = "correct horse battery"
@@ -182,13 +182,13 @@ class Logins:
 def main():
     namespaces()
     folder, seconds, rounds = web.arguments()
-    web.need("nginx", "wrk", "ip", "systemd-sysusers")
+    web.need("nginx", "prometheus-node-exporter", "wrk", "ip", "systemd-sysusers")
     world(folder)
     with agent(folder):
         cookie, token, body = people()
         token, cookie = ["Authorization: Bearer " + token], ["Cookie: " + cookie]
         logins = Logins(folder)
-        with web.Nginx(folder, NGINX_PORT, body) as nginx:
+        with web.Nginx(folder, NGINX_PORT, body) as nginx, web.NodeExporter(folder, NODE_PORT) as node:
             found = web.measure([
                 web.Target("livez", URL + "/livez", beside="nginx"),
                 web.Target("version", URL + "/v1/version", beside="nginx"),
@@ -199,6 +199,8 @@ def main():
                 web.Target("whoami_token_1", URL + "/v1/whoami", token, connections=1, beside="version_1"),
                 web.Target("whoami_session_1", URL + "/v1/whoami", cookie, connections=1, beside="version_1"),
                 web.Target("nginx_1", nginx.url, connections=1),
+                web.Target("metrics_1", URL + "/metrics", token, connections=1, beside="node_exporter_1"),
+                web.Target("node_exporter_1", node.url, connections=1),
             ], folder, seconds, rounds, logins.round)
     found["login"] = logins.figures()
     found["ratios"]["login_vs_hash"] = logins.ratio("p50_us", "hash_us")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the benchmarks over HTTP share: nginx with a static file, wrk, and rounds in which everything is
-measured after each other. Nothing about Holdfast."""
+"""What the benchmarks over HTTP share: nginx with a static file, node_exporter, wrk, and rounds in which
+everything is measured after each other. Nothing about Holdfast."""
 import json
 import os
 import pwd
@@ -85,6 +85,23 @@ class Nginx:
         # -e: what it says before it has read where to log
         self.process = subprocess.Popen(["nginx", "-e", self.dir + "/nginx.log", "-c", self.dir + "/nginx.conf"])
         until(lambda: listens(self.port), "nginx does not listen")
+        return self
+
+    def __exit__(self, *why):
+        self.process.terminate()
+        self.process.wait()
+
+
+class NodeExporter:
+    """With the collectors that it has by default, while the block runs."""
+
+    def __init__(self, folder, port):
+        self.url, self.port, self.log = f"http://127.0.0.1:{port}/metrics", port, os.path.join(folder, "node_exporter.log")
+
+    def __enter__(self):
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(["prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{self.port}"], stderr=log)
+        until(lambda: listens(self.port), "node_exporter does not listen")
         return self
 
     def __exit__(self, *why):
