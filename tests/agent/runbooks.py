@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Are the runbooks about what there is? Every cause of a trip has its section and no other has; every command, metric and
+limit that they name exists. Prints TAP."""
+import glob
+import re
+import subprocess
+import sys
+
+HF = "build/agent/holdfastctl"
+tests = failures = 0
+
+
+def ok(good, name, *more):
+    global tests, failures
+    tests += 1
+    failures += not good
+    print("ok" if good else "not ok", tests, "-", name)
+    for line in () if good else more:
+        print("#  ", line)
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def causes():
+    """Words of the library, which are held against the kernel's by other tests."""
+    words = set(re.findall(r'\[HOLDFAST_CAUSE_\w+\] = "([\w-]+)"', read("agent/lib/words.c"))) - {"none"}
+    told = re.findall(r"^### ([\w-]+)$", read("docs/runbooks/trips.md"), re.M)
+    ok(len(words) >= 30 and words == set(told) and len(told) == len(set(told)), f"{len(words)} causes of trips, a section each",
+       f"missing {sorted(words - set(told))}, unknown {sorted(set(told) - words)}")
+
+
+def commands(name, text):
+    bad = []
+    for line in sorted(set(re.findall(r"`holdfastctl ([^`]*)`", text.replace("\n", " ")))):
+        words = line.split()
+        command = [w for w in words if re.fullmatch(r"[a-z-]+", w) and not w.startswith("-")][:2]
+        options = [w for w in words if w.startswith("--")]
+        helps = [subprocess.run([HF, *command[:n], "--help"], capture_output=True, text=True, check=False) for n in (2, 1)]
+        good = [h.stdout for h in helps if h.returncode == 0]
+        if not good or any(o not in good[0] for o in options):
+            bad.append(line)
+    ok(not bad, f"{name}: commands exist", *bad)
+
+
+def metrics(name, text):
+    known = set(re.findall(r"^\| `(holdfast_\w+)`", read("docs/metrics.md"), re.M))
+    named = set(re.findall(r"`(holdfast_\w+)", text))
+    ok(named <= known, f"{name}: {len(named)} metrics exist", *sorted(named - known))
+
+
+def limits(name, text):
+    known = set(re.findall(r"X\(\w+,\s*(\w+),", read("kmod/rules/limits.h")))
+    keys = set(re.findall(r"`([a-z]+\.[a-z_]+)`", text))
+    config = read("docs/configuration.md")
+    missing = [k for k in keys if f"`{k}`" not in config]
+    named = {w for w in re.findall(r"`([a-z]+(?:_[a-z]+)*)`", text) if not w.startswith("holdfast_") and ("_" in w or w in known)}
+    ok(len(known) > 30 and named <= known and not missing, f"{name}: {len(named)} limits and {len(keys)} settings exist",
+       *sorted(named - known), *missing)
+
+
+def main():
+    causes()
+    for path in sorted(glob.glob("docs/runbooks/*.md")):
+        text = read(path)
+        commands(path, text)
+        metrics(path, text)
+        limits(path, text)
+    print(f"1..{tests}")
+    return failures > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
