@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Are the runbooks about what there is? Every cause of a trip has its section and no other has; every command, metric and
-limit that they name exists. Prints TAP."""
+"""Are the runbooks and the alerts about what there is? Every cause of a trip and every alert has its section and no other
+has; every command, metric and limit that is named exists; the rules are sound and fire when they should (promtool).
+Prints TAP."""
 import glob
 import re
 import subprocess
 import sys
 
+import yaml
+
 HF = "build/agent/holdfastctl"
+RULES = "scripts/packaging/prometheus/holdfast.rules.yml"
 tests = failures = 0
 
 
@@ -33,6 +37,27 @@ def causes():
        f"missing {sorted(words - set(told))}, unknown {sorted(set(told) - words)}")
 
 
+def alerts():
+    """And where each points to."""
+    rules = [r for g in yaml.safe_load(read(RULES))["groups"] for r in g["rules"]]
+    told = re.findall(r"^### (\w+)$", read("docs/runbooks/alerts.md"), re.M)
+    ok({r["alert"] for r in rules} == set(told) and len(rules) == len(set(told)), f"{len(rules)} alerts, a section each",
+       {r["alert"] for r in rules} ^ set(told))
+    bad = []
+    for r in rules:
+        path, _, anchor = r["annotations"]["runbook"].partition("#")
+        heads = [h.lower() for h in re.findall(r"^#+ (\S+)$", read(path), re.M)]
+        if anchor and anchor not in heads:
+            bad.append(r["annotations"]["runbook"])
+    ok(not bad, "each names a section that is there", *bad)
+    for command in (["check", "rules", RULES], ["test", "rules", "tests/agent/rules_test.yml"]):
+        done = subprocess.run(["promtool", *command], capture_output=True, text=True, check=False)
+        ok(done.returncode == 0, "promtool " + " ".join(command), done.stdout, done.stderr)
+    tested = read("tests/agent/rules_test.yml")
+    untested = [r["alert"] for r in rules if f'alertname="{r["alert"]}"' not in tested]
+    ok(not untested, "each is seen firing", *untested)
+
+
 def commands(name, text):
     bad = []
     for line in sorted(set(re.findall(r"`holdfastctl ([^`]*)`", text.replace("\n", " ")))):
@@ -46,9 +71,9 @@ def commands(name, text):
     ok(not bad, f"{name}: commands exist", *bad)
 
 
-def metrics(name, text):
+def metrics(name, text, pattern=r"\b(holdfast_\w+)"):
     known = set(re.findall(r"^\| `(holdfast_\w+)`", read("docs/metrics.md"), re.M))
-    named = set(re.findall(r"`(holdfast_\w+)", text))
+    named = set(re.findall(pattern, text))
     ok(named <= known, f"{name}: {len(named)} metrics exist", *sorted(named - known))
 
 
@@ -64,10 +89,13 @@ def limits(name, text):
 
 def main():
     causes()
+    alerts()
+    metrics(RULES, read(RULES))
+    metrics("tests/agent/rules_test.yml", read("tests/agent/rules_test.yml"))
     for path in sorted(glob.glob("docs/runbooks/*.md")):
         text = read(path)
         commands(path, text)
-        metrics(path, text)
+        metrics(path, text, r"`(holdfast_\w+)")
         limits(path, text)
     print(f"1..{tests}")
     return failures > 0
