@@ -23,10 +23,10 @@
 #define PLACES		48	/* points in space that a round knows; gains computed once */
 #define MAX_TIGHT	512
 #define MAX_LEASES	8192
-#define MAX_QUIET	1024
-#define MAX_ARMS	1024
+#define MAX_QUIET	4096
+#define MAX_ARMS	4096
 #define MAX_KEEPERS	128
-#define MAX_HEAT	64
+#define MAX_HEAT	256
 #define LEASE_FENCE	3
 #define ENTRIES		32768	/* submissions of one submitter in a round */
 #define TAG_CHANNELS	8	/* at the array's end, never on: their phases name the frame */

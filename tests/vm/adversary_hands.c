@@ -420,6 +420,18 @@ static void meddle_heat(struct meddler *m)
 	h->after = scene_now_ns();
 }
 
+static void meddle_tighten(struct meddler *m, unsigned int what)
+{
+	const struct share *sh = m->sh;
+
+	if (sh->round.fences && (what < 30 || sh->nfence < 2))
+		meddle_fence(m);
+	else if (sh->round.masks && what < 50)
+		meddle_mask(m);
+	else
+		meddle_limit(m);
+}
+
 void meddler_run(struct share *sh)
 {
 	struct meddler m = { .sh = sh, .rng = { sh->round.seed + 77 } };
@@ -432,14 +444,10 @@ void meddler_run(struct share *sh)
 		unsigned int what = rng_below(&m.rng, 100);
 
 		meddle_heat(&m);
-		if (sh->round.fences && (what < 30 || sh->nfence < 2))
-			meddle_fence(&m);
-		else if (sh->round.masks && what < 50)
-			meddle_mask(&m);
-		else if (what < 92)
-			meddle_limit(&m);
-		else
+		if (what >= 92 && !(sh->round.fences && sh->nfence < 2))
 			meddle_silence(&m);
+		else if (sh->tights < MAX_TIGHT)	/* else the round is a long one: enough */
+			meddle_tighten(&m, what);
 		sleep_us(2000 + rng_below(&m.rng, sh->tights < MAX_TIGHT - 8 ? 40000 : 1000000));
 	}
 	_exit(0);
