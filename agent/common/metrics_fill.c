@@ -175,6 +175,8 @@ static void put_process(struct hf_metrics *m, const json_t *p)
 	const char *role = text_of(p, "role");
 	double v;
 
+	if (!strcmp(text_of(p, "state"), "off"))
+		return;		/* the configuration does not want it */
 	hf_metrics_put(m, HF_MF_PROC_UP, !strcmp(text_of(p, "state"), "ready"), role);
 	if (number_of(p, "restarts", &v))
 		hf_metrics_put(m, HF_MF_PROC_RESTARTS, v, role);

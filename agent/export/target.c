@@ -265,8 +265,14 @@ json_t *exp_target_stats(const struct exp_target *t)
 {
 	static const char *const kinds[] = { "file", "syslog_tcp", "syslog_tls" };
 
+	char to[EXP_PATH + 8];
+
+	if (t->s.kind == EXP_FILE)
+		snprintf(to, sizeof(to), "%s", t->s.path);
+	else
+		snprintf(to, sizeof(to), "%s:%u", t->s.host, t->s.port);
 	return json_pack("{s:s, s:s, s:I, s:I, s:b, s:I, s:s, s:I, s:s}", "kind", kinds[t->s.kind],
-			 "to", place_of(t),
+			 "to", to,
 			 "anchored_size", (json_int_t)t->anchored_size,
 			 "anchored_ns", (json_int_t)t->anchored_ns, "waiting", t->waiting,
 			 "failures", (json_int_t)t->failures,

@@ -16,6 +16,10 @@ export:
       host: "127.0.0.1"
       port: 9
       every_s: 1
+    - kind: syslog_tcp
+      host: "127.0.0.1"
+      port: 13
+      every_s: 1
 END
 sed -i 's/rights: \[frames, arm\]/&\n    quota: { frames: 1000, emission_ms: 600000 }/' $ETC
 "$HFD" --config $ETC --check || bail "configuration"

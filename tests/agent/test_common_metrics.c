@@ -196,6 +196,22 @@ Test(metrics, a_sensor_without_a_value_has_none)
 	json_decref(j);
 }
 
+Test(metrics, who_is_not_wanted_is_not_down)
+{
+	json_t *j = json_loads("{\"processes\":[{\"role\":\"front\",\"state\":\"off\",\"restarts\":0},"
+			       "{\"role\":\"auth\",\"state\":\"waiting\",\"restarts\":2}]}", 0, NULL);
+	struct hf_metrics *m = page();
+	char *text;
+
+	cr_assert(j);
+	hf_metrics_status(m, j);
+	text = text_of(m, HF_METRICS_TEXT);
+	has(text, "holdfast_process_up{process=\"auth\"} 0\n");
+	cr_assert(!strstr(text, "front"));
+	free(text);
+	json_decref(j);
+}
+
 /* Of the wrong types, and of nothing at all, comes nothing, and no harm. */
 Test(metrics, strange_results)
 {

@@ -180,6 +180,8 @@ static const char metrics_intro[] =
 	"\n"
 	"The host itself (processors, memory, disks, network) and the sensors as `hwmon` has them are node_exporter's.\n"
 	"\n"
+	"A token lives for 15 minutes at most, so a timer renews the file, which Prometheus reads at every scrape. It runs as the service\n"
+	"account on the agent's host: `holdfastctl token create > NEW && mv NEW /etc/prometheus/holdfast.token`.\n"
 	"```\n"
 	"scrape_configs:\n"
 	"  - job_name: holdfast\n"
