@@ -221,20 +221,37 @@ static void print(const struct hf_phc *p, char out[HF_PHC_LEN])
 	OPENSSL_cleanse(hash, sizeof(hash));
 }
 
-int hf_phc_make(const struct hf_phc_cost *cost, const struct hf_pepper *pepper,
-		const char *password, size_t len, const uint8_t *salt, char out[HF_PHC_LEN])
+/* All of a hash but the hash. */
+static struct hf_phc begun(const struct hf_phc_cost *cost, const struct hf_pepper *pepper,
+			   const uint8_t *salt)
 {
 	struct hf_phc p = { .cost = *cost, .lanes = 1, .salt_len = HF_PHC_SALT, .hash_len = HF_PHC_HASH };
-	int ret;
 
 	memcpy(p.salt, salt, HF_PHC_SALT);
 	if (pepper && pepper->len)
 		memcpy(p.keyid, pepper->keyid, sizeof(p.keyid));
-	ret = derive(&p, pepper, password, len, p.hash, p.hash_len);
+	return p;
+}
+
+int hf_phc_make(const struct hf_phc_cost *cost, const struct hf_pepper *pepper,
+		const char *password, size_t len, const uint8_t *salt, char out[HF_PHC_LEN])
+{
+	struct hf_phc p = begun(cost, pepper, salt);
+	int ret = derive(&p, pepper, password, len, p.hash, p.hash_len);
+
 	if (!ret)
 		print(&p, out);
 	OPENSSL_cleanse(&p, sizeof(p));
 	return ret;
+}
+
+void hf_phc_nobody(const struct hf_phc_cost *cost, const struct hf_pepper *pepper,
+		   const uint8_t random[HF_PHC_SALT + HF_PHC_HASH], char out[HF_PHC_LEN])
+{
+	struct hf_phc p = begun(cost, pepper, random);
+
+	memcpy(p.hash, random + HF_PHC_SALT, HF_PHC_HASH);
+	print(&p, out);
 }
 
 bool hf_phc_stale(const struct hf_phc *p, const struct hf_phc_cost *cost,

@@ -77,6 +77,10 @@ int hf_phc_verify(const struct hf_phc *p, const struct hf_pepper *pepper, const 
 int hf_phc_make(const struct hf_phc_cost *cost, const struct hf_pepper *pepper,
 		const char *password, size_t len, const uint8_t *salt, char out[HF_PHC_LEN]);
 
+/* As one of hf_phc_make(), and as dear to check, but of no password: @random stands for salt and hash. */
+void hf_phc_nobody(const struct hf_phc_cost *cost, const struct hf_pepper *pepper,
+		   const uint8_t random[HF_PHC_SALT + HF_PHC_HASH], char out[HF_PHC_LEN]);
+
 /* Would hf_phc_make() write another kind, cost or pepper today? */
 bool hf_phc_stale(const struct hf_phc *p, const struct hf_phc_cost *cost,
 		  const struct hf_pepper *pepper);

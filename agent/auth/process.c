@@ -82,16 +82,16 @@ static int on_prepare(struct hf_service *s, const json_t *config, struct hf_err 
 	return hf_auth_config_read(&c, config, e);
 }
 
-/* The hash that log-ins of users who do not exist are checked against: as dear as a new one. */
+/* The hash that log-ins of users who do not exist are checked against. */
 static int make_dummy(struct hf_auth *a, struct hf_err *e)
 {
-	uint8_t raw[HF_PHC_SALT + 32];
+	uint8_t raw[HF_PHC_SALT + HF_PHC_HASH];
 	int ret = hf_random_fill(a->random, raw, sizeof(raw));
 
-	if (!ret)
-		ret = hf_phc_make(&a->cfg.cost, &a->pepper, (char *)raw + HF_PHC_SALT, 32, raw, a->dummy);
-	OPENSSL_cleanse(raw, sizeof(raw));
-	return ret ? hf_fail(e, ret, "auth.kdf: a hash of this cost cannot be made") : 0;
+	if (ret)
+		return hf_fail(e, ret, "no random bytes");
+	hf_phc_nobody(&a->cfg.cost, &a->pepper, raw, a->dummy);
+	return 0;
 }
 
 static int take_config(struct hf_auth *a, const json_t *config, struct hf_err *e)

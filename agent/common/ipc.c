@@ -146,20 +146,6 @@ static void timer_aim(struct hf_link *l)
 		hf_timer_set(l->timer, first_ns);
 }
 
-static void on_timer(void *arg)
-{
-	struct hf_link *l = arg;
-	uint64_t now_ns = hf_mono_ns(hf_loop_clock(l->loop));
-
-	l->busy++;
-	for (size_t i = 0; i < HF_IPC_PENDING && !l->closed; i++)
-		if (l->pending[i].id && l->pending[i].deadline_ns <= now_ns)
-			answer_error(&l->pending[i], 504, "deadline", "no answer in time");
-	if (!l->closed)
-		timer_aim(l);
-	link_leave(l);
-}
-
 static struct pending *pending_find(struct hf_link *l, uint64_t id)
 {
 	for (size_t i = 0; i < HF_IPC_PENDING; i++)
@@ -363,6 +349,26 @@ static void on_events(void *arg, uint32_t events)
 	if (events & ~(uint32_t)EPOLLOUT)
 		for (int i = 0; i < ROUND && receive(l); i++)
 			;
+	link_leave(l);
+}
+
+/*
+ * Of who stood still itself - stopped, starved of the processor - nothing is known but what has
+ * come meanwhile: that is read first, for what is there is not late.
+ */
+static void on_timer(void *arg)
+{
+	struct hf_link *l = arg;
+	uint64_t now_ns = hf_mono_ns(hf_loop_clock(l->loop));
+
+	l->busy++;
+	for (int i = 0; i < ROUND && receive(l); i++)
+		;
+	for (size_t i = 0; i < HF_IPC_PENDING && !l->closed; i++)
+		if (l->pending[i].id && l->pending[i].deadline_ns <= now_ns)
+			answer_error(&l->pending[i], 504, "deadline", "no answer in time");
+	if (!l->closed)
+		timer_aim(l);
 	link_leave(l);
 }
 

@@ -83,7 +83,7 @@ class Watch:
             del lease["left_ms"]
         out = {
             "users": listed["users"], "secrets": listed["secrets"], "tenants": listed["tenants"],
-            "sessions": sorted(s["session"] for s in listed["sessions"]), "tokens": sorted(t["id"] for t in listed["tokens"]),
+            "sessions": {s["session"]: s["expires_ns"] for s in listed["sessions"]}, "tokens": {t["id"]: t["expires_ns"] for t in listed["tokens"]},
             "versions": self.get("/v1/config/history")["versions"], "configuration": digest("/etc/holdfast/holdfast.yaml"),
             "limits": self.get("/v1/arrays/0/limits"), "leases": leases,
             "keys": [digest(STATE + "auth/" + name) for name in ("signing-keys", "secrets")], "processes": pids(),
@@ -109,8 +109,16 @@ class Watch:
             seq = page["records"][-1]["seq"]
 
 
+def same(what, before, after):
+    if what not in ("sessions", "tokens"):
+        return before == after
+    gone = [i for i, expires_ns in before.items() if i not in after and expires_ns > time.time_ns()]
+    return not gone and not set(after) - set(before)
+
+
 def changes(before, after):
-    return {k: (before[k], after[k]) for k in before if before[k] != after[k]}
+    """What is different and had not to end by itself: the corpus takes longer than a token lives."""
+    return {k: (before[k], after[k]) for k in before if not same(k, before[k], after[k])}
 
 
 def told(answer):

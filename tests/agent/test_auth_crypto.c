@@ -125,6 +125,30 @@ Test(phc, what_is_made_is_verified)
 	round_trip(&cheap_pbkdf2, &pepper);
 }
 
+/* Cannot be told from one that was made, but by trying. */
+Test(phc, nobody)
+{
+	static const uint8_t random[HF_PHC_SALT + HF_PHC_HASH + 1] =
+		"0123456789abcdef0123456789abcdef0123456789abcdef";
+	const struct hf_phc_cost *costs[] = { &cheap_argon, &cheap_pbkdf2 };
+	char made[HF_PHC_LEN], nobody[HF_PHC_LEN];
+	struct hf_pepper pepper;
+	struct hf_phc p;
+	struct hf_err e;
+
+	cr_assert_eq(hf_pepper_set(&pepper, "a pepper of enough bytes", 24), 0);
+	for (size_t i = 0; i < 2; i++) {
+		cr_assert_eq(hf_phc_make(costs[i], &pepper, "x", 1, random, made), 0);
+		hf_phc_nobody(costs[i], &pepper, random, nobody);
+		cr_assert_eq(strlen(nobody), strlen(made));
+		cr_assert_eq(strncmp(nobody, made, (size_t)(strrchr(made, '$') - made)), 0);
+		cr_assert_eq(hf_phc_parse(nobody, &p, &e), 0);
+		cr_assert_not(hf_phc_stale(&p, costs[i], &pepper));
+		cr_assert_eq(hf_phc_verify(&p, &pepper, "x", 1), -EKEYREJECTED);
+		cr_assert_eq(hf_phc_verify(&p, &pepper, "", 0), -EKEYREJECTED);
+	}
+}
+
 #define S "$MDEyMzQ1Njc4OWFiY2RlZg$WFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFg"
 
 /* A database from somebody else must cost neither memory nor time, nor pass. */

@@ -169,6 +169,20 @@ Test(ipc, deadline_then_late_answer)
 	cr_assert_eq(b.closed, 0, "being late is no crime");
 }
 
+/* Who was stopped itself finds both, the answer and that its time is over. */
+Test(ipc, an_answer_that_is_there_is_not_late)
+{
+	pair(HF_PROC_AUTH, HF_PROC_KEEPER);
+	cr_assert_eq(ask(&b, whois()), 0);
+	turn();
+	hf_link_reply(a.link, a.id, NULL, 200, NULL);
+	hf_test_clock_advance(&clock_, 10 * HF_S);
+	turn();
+	cr_assert_eq(b.replies, 1);
+	cr_assert_eq(b.status, 200);
+	cr_assert_eq(b.closed, 0);
+}
+
 Test(ipc, an_answer_to_nothing_is)
 {
 	pair(HF_PROC_AUTH, HF_PROC_KEEPER);

@@ -9,8 +9,6 @@ done
 step_tap cli tests/lib/cli.sh
 
 # Without sanitizers: they can make a keeper miss its beat where the processor is emulated.
-cli_live() { scripts/vm --kernel "$1" --timeout 300 --strict -- tests/lib/live.sh; }
-STEP_TIMEOUT=400
+cli_live() { scripts/vm --kernel "$1" --timeout 600 --strict -- tests/lib/live.sh; }
 step_tap cli-live-uml cli_live uml
 step_tap cli-live-6.12 cli_live 6.12
-STEP_TIMEOUT=1200

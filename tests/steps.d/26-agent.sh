@@ -29,10 +29,8 @@ for source in tests/agent/test_*.c; do
 	step_criterion "agent-${name%.c}" agent_test "build/agent/tests/test_${name%.c}"
 done
 
-STEP_TIMEOUT=300
-step_tap agent-sandbox scripts/vm --kernel uml --timeout 200 --strict -- tests/agent/sandbox.sh
-step_tap agent-daemon scripts/vm --kernel uml --timeout 200 --strict -- tests/agent/daemon.sh
+step_tap agent-sandbox scripts/vm --kernel uml --timeout 400 --strict -- tests/agent/sandbox.sh
+step_tap agent-daemon scripts/vm --kernel uml --timeout 400 --strict -- tests/agent/daemon.sh
 STEP_SHARED=
-step_tap agent-keeper-live scripts/vm --kernel uml --timeout 200 --strict -- tests/agent/keeper-live.sh
-step_tap agent-keeper-real scripts/vm --kernel uml --timeout 200 --strict -- tests/agent/keeper-real.sh
-STEP_TIMEOUT=1200
+step_tap agent-keeper-live scripts/vm --kernel uml --timeout 400 --strict -- tests/agent/keeper-live.sh
+step_tap agent-keeper-real scripts/vm --kernel uml --timeout 400 --strict -- tests/agent/keeper-real.sh

@@ -23,6 +23,6 @@ config_schema() {
 step_cmd config-docs config_docs
 step_cmd config-schema config_schema
 STEP_SHARED=1
-step_tap agent-attach scripts/vm --kernel uml --timeout 300 --strict -- tests/agent/attach.sh
+step_tap agent-attach scripts/vm --kernel uml --timeout 600 --strict -- tests/agent/attach.sh
 step_tap agent-units scripts/vm --kernel uml --mem 1200 --timeout 600 --strict -- tests/agent/units.sh
-step_tap backup-drill scripts/vm --kernel uml --timeout 200 --strict -- tests/agent/backup-drill.sh
+step_tap backup-drill scripts/vm --kernel uml --timeout 400 --strict -- tests/agent/backup-drill.sh

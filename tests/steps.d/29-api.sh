@@ -4,7 +4,5 @@
 # their sandbox in a guest. The runbooks name commands and metrics: are they there?
 step_cmd api-docs scripts/gen-api-docs --check
 step_tap runbooks python3 tests/agent/runbooks.py
-STEP_TIMEOUT=300
 step_tap http-live-asan tests/agent/http-live.sh asan
-step_tap http-live-uml scripts/vm --kernel uml --strict --timeout 280 -- tests/agent/http-live.sh sandbox
-STEP_TIMEOUT=1200
+step_tap http-live-uml scripts/vm --kernel uml --strict --timeout 600 -- tests/agent/http-live.sh sandbox

@@ -5,11 +5,9 @@
 
 agent_live() { scripts/vm --kernel uml --timeout "$STEP_GUEST" -- "$@"; }
 agent_matrix() { STEP_GUEST=600 agent_live tests/agent/matrix.sh; }
-agent_metrics() { STEP_GUEST=300 agent_live tests/agent/metrics.sh; }
+agent_metrics() { STEP_GUEST=600 agent_live tests/agent/metrics.sh; }
 
 STEP_SHARED=1
 step_tap ctl-client python3 tests/agent/ctl_client.py
-STEP_TIMEOUT=700
 step_tap agent-matrix agent_matrix
 step_tap agent-metrics agent_metrics
-STEP_TIMEOUT=1200

@@ -13,10 +13,11 @@ corpus_config() {
 }
 corpus_live() {
 	corpus_config
-	scripts/vm --kernel uml --strict --timeout 1100 -- tests/agent/corpus.sh
+	scripts/vm --kernel uml --strict --timeout 2000 -- tests/agent/corpus.sh
 	cp "${VM_OUT:-build/vm-out}/security.json" build/security.json
 }
 
-STEP_SHARED=1
+STEP_SHARED=1 STEP_TIMEOUT=2100
 step_tap corpus corpus_live
+STEP_TIMEOUT=1200
 step_tap corpus-cli-asan tests/agent/corpus_asan.py

@@ -3,8 +3,7 @@
 # One request, one change, one attack, one lease: each followed through the whole running agent, from
 # who asked to the kernel, the outputs and the audit log.
 
-agent_through() { scripts/vm --kernel uml --timeout 400 -- tests/agent/through.sh; }
+agent_through() { scripts/vm --kernel uml --timeout 800 -- tests/agent/through.sh; }
 
-STEP_TIMEOUT=500 STEP_SHARED=1
+STEP_SHARED=1
 step_tap agent-through agent_through
-STEP_TIMEOUT=1200

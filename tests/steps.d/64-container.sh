@@ -25,6 +25,4 @@ container_image() {
 
 STEP_SHARED=1
 step_cmd container-image container_image
-STEP_TIMEOUT=700
 step_tap agent-container scripts/vm --kernel uml --timeout 600 --strict -- tests/agent/container.sh
-STEP_TIMEOUT=1200

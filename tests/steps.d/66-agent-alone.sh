@@ -5,7 +5,7 @@
 # The long versions: HOLDFAST_KILLS=1000 tests/run -k agent-kills, HOLDFAST_CUTS=50 tests/run -k
 # audit-powercut (about an hour), both on an idle machine.
 
-agent_degrade() { scripts/vm --kernel uml --timeout 300 -- tests/agent/degrade.sh; }
+agent_degrade() { scripts/vm --kernel uml --timeout 600 -- tests/agent/degrade.sh; }
 agent_kills() { scripts/vm --kernel uml --timeout 7000 -- tests/agent/kills.sh; }
 
 STEP_SHARED=
