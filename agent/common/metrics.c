@@ -48,7 +48,7 @@ static bool append(struct text *t, const char *s, size_t len)
 {
 	if (t->room - t->len < len) {
 		size_t room = t->room * 2 + len + 256;
-		char *at = room <= 2 * PAGE_MAX ? realloc(t->at, room) : NULL;
+		char *at = room <= 4 * PAGE_MAX ? realloc(t->at, room) : NULL;
 
 		if (!at)
 			return false;

@@ -184,7 +184,8 @@ const struct hf_op hf_ops[] = {
 	   "version of the agent and of the API", "agent, api, first_run"),
 	OP("status", "GET", "/v1/status", WATCH, NET, PARENT, a_none,
 	   "processes of the agent",
-	   "version, since_ns, usage, processes[] { role, state, pid, restarts, up_ms, last_exit, stats (not for a tenant's) }"),
+	   "version, since_ns, processes[] { role, state, pid, restarts, up_ms, last_exit }; not for who "
+	   "belongs to a tenant: usage, and stats of each process"),
 	OP("whoami", "GET", "/v1/whoami", KNOWN, NET | FRESH, AUTH, a_none,
 	   "who the agent takes the caller for", "actor, must_change_password"),
 

@@ -268,8 +268,9 @@ json_t *hf_parent_status(struct hf_parent *p, bool stats)
 
 	for (int i = 1; list && i < HF_PROCS; i++)
 		json_array_append_new(list, child_status(&p->children[i], stats));
-	return json_pack("{s:s, s:I, s:o, s:o}", "version", HF_VERSION, "since_ns",
-			 (json_int_t)p->since_ns, "usage", hf_usage_json(p->usage_fd), "processes", list);
+	return json_pack("{s:s, s:I, s:o*, s:o}", "version", HF_VERSION, "since_ns",
+			 (json_int_t)p->since_ns, "usage", stats ? hf_usage_json(p->usage_fd) : NULL,
+			 "processes", list);
 }
 
 struct hf_loop *hf_parent_loop(struct hf_parent *p)

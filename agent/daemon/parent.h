@@ -84,8 +84,8 @@ int hf_parent_append(struct hf_parent *p, const struct hf_corr *corr, const stru
 		     uint64_t intent, json_t *detail, hf_reply_fn fn, void *arg);
 
 /*
- * { version, since_ns, usage, processes: [ { role, state, pid, restarts, ... } ] } for /v1/status;
- * @usage is the parent's own; @stats: with what each process said of itself.
+ * { version, since_ns, processes: [ { role, state, pid, restarts, ... } ] } for /v1/status;
+ * with @stats also the parent's own use of the machine, and what each process said of itself.
  */
 json_t *hf_parent_status(struct hf_parent *p, bool stats);
 

@@ -153,7 +153,7 @@ def who():
     p = got["hf-operator"][1]
     ok(got["hf-operator"][0] == 200 and not p.wrong, "a tenant's operator has a page", got["hf-operator"][0], *p.wrong[:5])
     ok(p.get("holdfast_tenant_frames", tenant="lab") is not None and p.get("holdfast_array_sealed", array="lab") == 1, "of his array and quota")
-    hidden = [n for n, l in p.samples if n.startswith(("holdfast_http", "holdfast_auth", "holdfast_audit", "holdfast_breaker", "holdfast_keeper_leases")) or
+    hidden = [n for n, l in p.samples if n.startswith(("holdfast_http", "holdfast_auth", "holdfast_audit", "holdfast_breaker", "holdfast_keeper_leases", "holdfast_process_cpu", "holdfast_process_resident")) or
               dict(l).get("tenant", "lab") != "lab"]
     ok(not hidden, "and of nothing else", hidden)
     p = got["hf-guest"][1]

@@ -2,11 +2,13 @@
 # shellcheck shell=bash
 # TAP for the scripts beside it: commands with their exit status and output. Sourced.
 
-tests=0
+tests=0 failures=0
 
 ok() { # status name
 	tests=$((tests + 1))
-	if [[ $1 == 0 ]]; then echo "ok $tests - $2"; else echo "not ok $tests - $2"; fi
+	if [[ $1 == 0 ]]; then echo "ok $tests - $2"; return; fi
+	failures=$((failures + 1))
+	echo "not ok $tests - $2"
 }
 
 # expect STATUS NAME PATTERN CMD…: exit status, and what stdout and stderr together must match
@@ -39,4 +41,8 @@ says() { # PATTERN CMD…
 	"$@" 2>&1 | grep -qE "$pattern" || { "$@" 2>&1 | tail -5; return 1; }
 }
 
-plan() { echo "1..$tests"; }
+# Where something failed, the log of what was tried ($LOG) has the reason and goes with the guest.
+plan() {
+	[[ $failures == 0 || ! -r ${LOG-} ]] || tail -n 150 "$LOG" | sed 's/^/# log: /'
+	echo "1..$tests"
+}

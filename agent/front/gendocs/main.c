@@ -171,7 +171,7 @@ static const char metrics_intro[] =
 	"# Metrics\n"
 	"`GET /metrics` on the API's sockets, and `holdfastctl metrics`: Prometheus text 0.0.4, or OpenMetrics 1.0 for who asks "
 	"for it. Needs a credential of role operator, admin or system (a service account is made for it: role system, no tenant). "
-	"Who belongs to a tenant gets that tenant's arrays and quota, and nothing of the agent's processes.\n"
+	"Who belongs to a tenant gets that tenant's arrays and quota, and of the agent's processes only whether they are up.\n"
 	"\n"
 	"The page is put together in the HTTP process. What is of a process is what it said when the parent last asked it (every "
 	"second); what is of an array is read from the driver's status page at the moment. A scrape never waits for a frame and "
