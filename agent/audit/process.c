@@ -588,6 +588,23 @@ static json_t *audit_stats(struct hf_service *s)
 	return a && a->w ? stats(a) : json_object();
 }
 
+static void audit_findings(struct hf_service *s, json_t *list)
+{
+	struct audit *a = hf_service_data(s);
+	struct hf_finding f;
+	json_t *j;
+
+	if (!a || !a->w)
+		return;
+	j = aud_stats(a->w);
+	f = hf_finding(json_is_true(json_object_get(j, "durable")) ? HF_HEALTH_OK : HF_HEALTH_FAIL,
+		       NAN, NAN, "%s", json_string_value(json_object_get(j, "why")));
+	hf_findings_add(list, "audit", &f);
+	f = aud_room(a->w);
+	hf_findings_add(list, "disk", &f);
+	json_decref(j);
+}
+
 static int audit_keeps(struct hf_service *s)
 {
 	const struct audit *a = hf_service_data(s);
@@ -637,6 +654,7 @@ const struct hf_role_ops hf_audit_ops = {
 	.peer = audit_peer,
 	.stop = audit_stop,
 	.stats = audit_stats,
+	.findings = audit_findings,
 	.keeps = audit_keeps,
 	.backup = audit_backup,
 	.free = audit_free,

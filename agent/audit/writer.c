@@ -5,6 +5,7 @@
  * that failed is final for its file. Segment files themselves: segment.c.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -661,6 +662,18 @@ const struct aud_note *aud_newest_note(const struct aud_writer *w, struct aud_ch
 		return NULL;
 	*cp = w->cp;
 	return &w->note;
+}
+
+struct hf_finding aud_room(const struct aud_writer *w)
+{
+	static const enum hf_health health[] = {
+		[AUD_SPACE_OK] = HF_HEALTH_OK, [AUD_SPACE_WARN] = HF_HEALTH_WARN,
+		[AUD_SPACE_REFUSE] = HF_HEALTH_FAIL, [AUD_SPACE_FULL] = HF_HEALTH_FAIL,
+	};
+
+	return hf_finding(health[w->space], (double)w->free, (double)w->s.config.refuse_free,
+			  "%" PRIu64 " MB are free for the audit log, nothing may arm below %" PRIu64 " MB",
+			  w->free / 1000000, w->s.config.refuse_free / 1000000);
 }
 
 json_t *aud_stats(const struct aud_writer *w)

@@ -8,6 +8,7 @@
 #define HF_AUDIT_WRITER_H
 
 #include "clock.h"
+#include "health.h"
 #include "io.h"
 #include "note.h"
 #include "record.h"
@@ -120,5 +121,7 @@ bool aud_segment_broken(const struct aud_writer *w, uint64_t index);
 const struct aud_note *aud_newest_note(const struct aud_writer *w, struct aud_checkpoint *cp);
 /* { durable, why, durable_seq, ... }; new reference. */
 json_t *aud_stats(const struct aud_writer *w);
+/* Is there room for the log? The finding of the check "disk". */
+struct hf_finding aud_room(const struct aud_writer *w);
 
 #endif /* HF_AUDIT_WRITER_H */

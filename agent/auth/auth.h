@@ -35,6 +35,7 @@ struct hf_auth_config {
 	bool totp_required;
 	bool remote_arming;
 	uint32_t requests_per_minute;	/* of one user */
+	int64_t key_days;	/* the signing key is due for rotation after */
 };
 
 /**

@@ -40,6 +40,7 @@ int hf_auth_config_read(struct hf_auth_config *c, const json_t *config, struct h
 		},
 		.totp_required = hf_config_bool(config, "auth.totp_required"),
 		.remote_arming = !strcmp(hf_config_text(config, "auth.remote_arming"), "step_up"),
+		.key_days = hf_config_int(config, "health.key_days"),
 		.requests_per_minute = (uint32_t)hf_config_int(config, "api.requests_per_minute"),
 	};
 	/* Else we would write hashes that phc.c refuses to read. */

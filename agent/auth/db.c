@@ -257,6 +257,12 @@ static int check(struct hf_db *db, struct hf_err *e)
 	return 0;
 }
 
+int hf_db_whole(struct hf_db *db, struct hf_err *e)
+{
+	sqlite3_db_release_memory(db->sql);
+	return check(db, e);
+}
+
 static int migrate(struct hf_db *db, struct hf_err *e)
 {
 	char text[64], sql[64];

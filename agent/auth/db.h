@@ -77,6 +77,8 @@ struct hf_token {
  * Return: 0; -EUCLEAN: damaged; -ENOTSUP: made by a later version; -errno. @e says why.
  */
 int hf_db_open(struct hf_db **out, const char *dir, struct hf_err *e);
+/* Is the file whole? Reads all of it, past the cache. Return: 0, -EUCLEAN and why. */
+int hf_db_whole(struct hf_db *db, struct hf_err *e);
 void hf_db_close(struct hf_db *db);
 /* A consistent copy without sessions and tokens, in a new file. Return: 0, -errno and why. */
 int hf_db_snapshot(struct hf_db *db, const char *path, struct hf_err *e);

@@ -16,6 +16,7 @@
 #include "broker.h"
 #include "call.h"
 #include "config.h"
+#include "health.h"
 #include "service.h"
 #include "session.h"
 #include "setup.h"
@@ -23,6 +24,8 @@
 
 #define TICK_NS		HF_S
 #define SWEEP_NS	(60 * HF_S)
+#define CHECK_NS	(60 * HF_S)	/* between two looks at the whole database */
+#define DAY_S		86400
 #define SNAPSHOT_FILE	"snapshot.db"
 
 /* @gen: generations of links, so that an answer never goes to a successor. */
@@ -32,7 +35,8 @@ struct process {
 	struct hf_timer *tick;
 	struct hf_master_key master, old_master;
 	bool has_master, has_old_master;
-	uint64_t swept_ns;
+	uint64_t swept_ns, checked_ns;
+	struct hf_finding database;
 	unsigned int gen[HF_PROCS];
 };
 
@@ -153,6 +157,16 @@ static int on_commit(struct hf_service *s, const json_t *config, struct hf_err *
 
 /* ------------------------------------------------------------------ start */
 
+static void database_check(struct process *p)
+{
+	struct hf_err e;
+
+	if (hf_db_whole(p->a.db, &e))
+		p->database = hf_finding(HF_HEALTH_FAIL, NAN, NAN, "%s", e.text);
+	else
+		p->database = hf_finding(HF_HEALTH_OK, NAN, NAN, " ");
+}
+
 static void on_tick(void *arg)
 {
 	struct process *p = arg;
@@ -160,6 +174,10 @@ static void on_tick(void *arg)
 
 	hf_denials_tick(&p->a);
 	hf_vault_tick(&p->a);
+	if (now - p->checked_ns >= CHECK_NS) {
+		p->checked_ns = now;
+		database_check(p);
+	}
 	if (now - p->swept_ns >= SWEEP_NS) {
 		p->swept_ns = now;
 		if (hf_session_sweep(&p->a))
@@ -212,6 +230,8 @@ static int on_start(struct hf_service *s, struct hf_err *e)
 	if (ret)
 		return hf_fail(e, ret, "auth: %s", strerror(-ret));
 	p->swept_ns = hf_mono_ns(a->clock);
+	p->checked_ns = p->swept_ns;
+	p->database = hf_finding(HF_HEALTH_OK, NAN, NAN, " ");	/* hf_db_open() has looked */
 	hf_timer_in(p->tick, TICK_NS);
 	hf_service_ready(s);
 	return 0;
@@ -316,6 +336,29 @@ static json_t *on_stats(struct hf_service *s)
 			 "durable", a->durable);
 }
 
+/* The file is written when a key is made, and at no other time. */
+static struct hf_finding key_age(const struct process *p)
+{
+	double days, most = (double)p->a.cfg.key_days;
+	struct stat st;
+
+	if (fstatat(p->a.dirfd, HF_KEYS_FILE, &st, AT_SYMLINK_NOFOLLOW))
+		return hf_finding(HF_HEALTH_FAIL, NAN, most, "the key that signs tokens: %s",
+				  strerror(errno));
+	days = (double)((int64_t)(hf_real_ns(p->a.clock) / HF_S) - (int64_t)st.st_mtime) / DAY_S;
+	return hf_finding(hf_health_of(days, most, INFINITY), days, most,
+			  "the key that signs tokens is %.0f days old: holdfastctl key rotate", days);
+}
+
+static void on_findings(struct hf_service *s, json_t *list)
+{
+	struct process *p = hf_service_data(s);
+	struct hf_finding keys = key_age(p);
+
+	hf_findings_add(list, "database", &p->database);
+	hf_findings_add(list, "keys", &keys);
+}
+
 static int on_keeps(struct hf_service *s)
 {
 	const struct process *p = hf_service_data(s);
@@ -360,6 +403,7 @@ const struct hf_role_ops hf_auth_ops = {
 	.peer = on_peer,
 	.stop = on_stop,
 	.stats = on_stats,
+	.findings = on_findings,
 	.keeps = on_keeps,
 	.backup = on_backup,
 	.free = on_free,

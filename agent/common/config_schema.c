@@ -58,6 +58,8 @@
 #define ADDRESS	.pattern = "^[0-9A-Fa-f.:]+$", .looks = "an IPv4 or IPv6 address"
 #define HOST	.pattern = "^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\])$", \
 		.looks = "a host name or address (IPv6 in brackets), without port"
+#define DATE	.pattern = "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", \
+		.looks = "a date, \"2026-05-31\""
 #define DAY	"(Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 #define HOUR	"([01][0-9]|2[0-3]):[0-5][0-9]"
 #define WINDOW	.pattern = "^" DAY "(-" DAY ")? " HOUR "-(" HOUR "|24:00)$", \
@@ -101,6 +103,9 @@ static const struct hf_config_key array_keys[] = {
 	MATCH("match", REQ, LIVE, "which arrays this is about"),
 	LIMITS("limits of the site for these arrays, by the driver's names"),
 	FENCE("protected points, and the pressure allowed there"),
+	TEXT_F("calibrated", OPT, 10, 10, DATE, LIVE,
+	     "day on which their sound pressure was last measured; without it health.calibration_days "
+	     "is not looked at"),
 	END
 };
 
@@ -274,6 +279,27 @@ static const struct hf_config_key export_keys[] = {
 	END
 };
 
+static const char *const remedy_words[] = { "off", "dry_run", "on", NULL };
+static const struct hf_config_key health_keys[] = {
+	ENUM("remedies", remedy_words, "on", LIVE,
+	     "may the agent mend what it safely can (docs/health.md), or only say what it would do?"),
+	INT("memory_mib", "MiB", 16, 65536, "256", LIVE,
+	    "resident memory of all processes of the agent together, shared pages counted in each"),
+	INT("cpu_percent", "%", 1, 6400, "50", LIVE,
+	    "processor time of all processes of the agent together, of one processor"),
+	INT("temperature_margin_mc", "mC", 0, 50000, "5000", LIVE,
+	    "how far below the temperature that trips it is said"),
+	INT("self_test_hours", "h", 1, 8760, "168", LIVE,
+	    "an array's self-test is due when the last one is older"),
+	INT("calibration_days", "days", 1, 36500, "365", LIVE,
+	    "an array's calibration is due when it is older"),
+	INT("certificate_days", "days", 1, 365, "21", LIVE,
+	    "it is said so long before the certificate expires"),
+	INT("key_days", "days", 1, 36500, "365", LIVE,
+	    "the key that signs tokens is due for rotation when it is older"),
+	END
+};
+
 static const struct hf_config_key path_keys[] = {
 	TEXT("state", 2, 80, PATH, "/var/lib/holdfast", RESTART, "what is kept"),
 	TEXT("run", 2, 80, PATH, "/run/holdfast", RESTART, "sockets and the lock"),
@@ -314,5 +340,6 @@ const struct hf_config_key hf_config_schema[] = {
 	SECTION("audit", audit_keys, PARENT | AUDIT, "The audit log."),
 	SECTION("api", api_keys, PARENT | FRONT | LOCAL | AUTH, "The HTTP interface."),
 	SECTION("export", export_keys, PARENT | EXPORT | AUDIT, "What leaves the host."),
+	SECTION("health", health_keys, PARENT | KEEPER | AUTH | FRONT, "When something is said to be not well."),
 	END
 };

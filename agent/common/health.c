@@ -4,7 +4,8 @@
  */
 #include "health.h"
 
-#include <math.h>
+#include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,6 +29,77 @@ static int rank(enum hf_health h)
 	return ranks[h];
 }
 
+static json_t *number_or_null(double v)
+{
+	return isnan(v) || isinf(v) ? json_null() : json_real(v);
+}
+
+struct hf_finding hf_finding(enum hf_health health, double value, double bound, const char *fmt, ...)
+{
+	struct hf_finding f = { .health = health, .array = -1, .value = value, .bound = bound };
+	va_list ap;
+
+	if (health != HF_HEALTH_OK) {
+		va_start(ap, fmt);
+		vsnprintf(f.text, sizeof(f.text), fmt, ap);
+		va_end(ap);
+		/* One line of ASCII, whatever a library has said, wherever it was cut. */
+		for (char *c = f.text; *c; c++)
+			if (*c < ' ' || *c > '~')
+				*c = *c > 0 ? ' ' : '?';
+	}
+	return f;
+}
+
+void hf_findings_add(json_t *list, const char *check, const struct hf_finding *f)
+{
+	json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:o, s:o, s:s}", "check", check,
+					      "health", (int)f->health, "array", f->array, "value",
+					      number_or_null(f->value), "bound",
+					      number_or_null(f->bound), "text", f->text));
+}
+
+static double number_of(const json_t *j)
+{
+	return json_is_number(j) ? json_number_value(j) : NAN;
+}
+
+int hf_finding_read(const json_t *j, char check[HF_HEALTH_NAME], struct hf_finding *f)
+{
+	const char *name = json_string_value(json_object_get(j, "check"));
+	const char *text = json_string_value(json_object_get(j, "text"));
+	const json_t *health = json_object_get(j, "health"), *array = json_object_get(j, "array");
+	json_int_t h = json_integer_value(health);
+
+	if (!name || strlen(name) >= HF_HEALTH_NAME || !text || strlen(text) >= HF_HEALTH_TEXT ||
+	    !json_is_integer(health) || h < HF_HEALTH_OK || h > HF_HEALTH_UNKNOWN)
+		return -EINVAL;
+	strcpy(check, name);
+	*f = (struct hf_finding){
+		.health = (enum hf_health)h,
+		.array = json_is_integer(array) ? (int)json_integer_value(array) : -1,
+		.value = number_of(json_object_get(j, "value")),
+		.bound = number_of(json_object_get(j, "bound")),
+	};
+	strcpy(f->text, text);
+	return 0;
+}
+
+void hf_finding_worse(struct hf_finding *f, const struct hf_finding *other)
+{
+	if (rank(other->health) > rank(f->health))
+		*f = *other;
+}
+
+enum hf_health hf_health_of(double value, double warn, double fail)
+{
+	if (isnan(value))
+		return HF_HEALTH_UNKNOWN;
+	if (warn <= fail)
+		return value >= fail ? HF_HEALTH_FAIL : value >= warn ? HF_HEALTH_WARN : HF_HEALTH_OK;
+	return value <= fail ? HF_HEALTH_FAIL : value <= warn ? HF_HEALTH_WARN : HF_HEALTH_OK;
+}
+
 void hf_health_init(struct hf_health_check *c, const struct hf_health_rule *rule, uint64_t real_ns)
 {
 	memset(c, 0, sizeof(*c));
@@ -35,9 +107,7 @@ void hf_health_init(struct hf_health_check *c, const struct hf_health_rule *rule
 	c->said = HF_HEALTH_UNKNOWN;
 	c->towards = HF_HEALTH_UNKNOWN;
 	c->since_real_ns = real_ns;
-	c->found.health = HF_HEALTH_UNKNOWN;
-	c->found.value = NAN;
-	c->found.bound = NAN;
+	c->found = hf_finding(HF_HEALTH_UNKNOWN, NAN, NAN, "nothing was found out yet");
 }
 
 static void say(struct hf_health_check *c, enum hf_health to, uint64_t real_ns)
@@ -129,7 +199,7 @@ double hf_health_forecast_s(const struct hf_health_check *c, double bound)
 {
 	double per_s = hf_health_trend(c), left = bound - c->found.value;
 
-	if (isnan(per_s) || isnan(left) || per_s == 0 || (left > 0) != (per_s > 0))
+	if (isnan(per_s) || isnan(left) || per_s == 0 || left == 0 || (left > 0) != (per_s > 0))
 		return NAN;
 	return left / per_s;
 }
@@ -150,10 +220,14 @@ static void put_number(json_t *j, const char *name, double v)
 		json_object_set_new(j, name, json_real(v));
 }
 
-static json_t *history_json(const struct hf_health_check *c)
+static json_t *history_json(const struct hf_health_check *c, uint64_t n)
 {
-	uint64_t n = c->changes < HF_HEALTH_CHANGES ? c->changes : HF_HEALTH_CHANGES;
 	json_t *list = json_array();
+
+	if (n > HF_HEALTH_CHANGES)
+		n = HF_HEALTH_CHANGES;
+	if (n > c->changes)
+		n = c->changes;
 
 	for (uint64_t i = c->changes - n; list && i < c->changes; i++) {
 		const struct hf_health_change *ch = &c->change[i % HF_HEALTH_CHANGES];
@@ -166,18 +240,19 @@ static json_t *history_json(const struct hf_health_check *c)
 	return list;
 }
 
-json_t *hf_health_json(const struct hf_health_check *c, bool history)
+json_t *hf_health_json(const struct hf_health_check *c, unsigned int changes)
 {
-	json_t *j = json_pack("{s:s, s:s, s:I, s:s}", "name", c->rule->name, "health",
+	json_t *j = json_pack("{s:s, s:s, s:s, s:I, s:s}", "name", c->rule->name, "what",
+			      c->rule->what, "health",
 			      hf_health_word(c->said), "since_ns", (json_int_t)c->since_real_ns, "text",
 			      c->said == HF_HEALTH_OK ? "" : c->found.text);
 
+	if (c->found.array >= 0)
+		json_object_set_new(j, "array", json_integer(c->found.array));
 	put_number(j, "value", c->found.value);
 	put_number(j, "bound", c->found.bound);
-	if (!history)
-		return j;
 	put_number(j, "trend_per_s", hf_health_trend(c));
-	json_object_set_new(j, "what", json_string(c->rule->what));
-	json_object_set_new(j, "history", history_json(c));
+	put_number(j, "reaches_bound_in_s", hf_health_forecast_s(c, c->found.bound));
+	json_object_set_new(j, "history", history_json(c, changes));
 	return j;
 }

@@ -12,6 +12,7 @@
 #define HF_HEALTH_H
 
 #include <jansson.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -37,18 +38,21 @@ struct hf_health_rule {
 	uint64_t stale_ns;
 };
 
+#define HF_HEALTH_NAME	24
 #define HF_HEALTH_TEXT	160
 #define HF_HEALTH_CHANGES 16
 #define HF_HEALTH_VALUES 64
 
 /**
  * struct hf_finding - what was found just now
+ * @array:	the array it is about; -1: none
  * @value:	the number that was looked at; NAN: there is none
  * @bound:	what it is compared with; NAN: nothing
  * @text:	why it is not ok, "" if it is
  */
 struct hf_finding {
 	enum hf_health health;
+	int array;
 	double value, bound;
 	char text[HF_HEALTH_TEXT];
 };
@@ -58,6 +62,22 @@ struct hf_health_change {
 	enum hf_health from, to;
 	char text[HF_HEALTH_TEXT];
 };
+
+/* @fmt: text of the finding; left out if it is ok. */
+struct hf_finding hf_finding(enum hf_health health, double value, double bound, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* Keeps the worse of both; of two that are equally bad, the first. */
+void hf_finding_worse(struct hf_finding *f, const struct hf_finding *other);
+/* One more, about the rule @check, into the array @list for the answer to PING. */
+void hf_findings_add(json_t *list, const char *check, const struct hf_finding *f);
+/*
+ * hf_finding_read() - one entry of such an array, from another process
+ * Return: 0; -EINVAL: it is not one (nothing is read).
+ */
+int hf_finding_read(const json_t *j, char check[HF_HEALTH_NAME], struct hf_finding *f);
+
+/* What is too much: @warn <= @fail, or what is too little: @warn >= @fail. NAN is unknown. */
+enum hf_health hf_health_of(double value, double warn, double fail);
 
 /* Private but for reading. */
 struct hf_health_check {
@@ -90,7 +110,10 @@ double hf_health_forecast_s(const struct hf_health_check *c, double bound);
 
 /* The worst of @n checks; unknown is worse than warn and better than fail. @ready: only those. */
 enum hf_health hf_health_worst(const struct hf_health_check *list, size_t n, bool ready);
-/* { name, health, since_ns, text, value?, bound?, trend_per_s?, history[]? }; new reference. */
-json_t *hf_health_json(const struct hf_health_check *c, bool history);
+/*
+ * { name, what, health, since_ns, text, array?, value?, bound?, trend_per_s?, reaches_bound_in_s?,
+ * history[]: the newest @changes }; new reference.
+ */
+json_t *hf_health_json(const struct hf_health_check *c, unsigned int changes);
 
 #endif /* HF_HEALTH_H */

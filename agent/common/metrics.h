@@ -36,6 +36,10 @@ enum hf_metric_type { HF_M_COUNTER, HF_M_GAUGE, HF_M_INFO, HF_M_HISTOGRAM };
 	  "processor time of the process as it runs now") \
 	X(PROC_RSS, "holdfast_process_resident_memory_bytes", GAUGE, "bytes", "process", \
 	  "memory that is resident") \
+	X(HEALTH, "holdfast_health_level", GAUGE, "", "check", \
+	  "what a check says: 0 ok, 1 warn, 2 unknown, 3 fail") \
+	X(LEVEL, "holdfast_degradation_level", GAUGE, "", "", \
+	  "how much of the agent works: 0 full, 1 no export, 2 read only, 3 silent") \
 	X(HTTP_CONNS, "holdfast_http_connections", GAUGE, "", "process", "connections that are open") \
 	X(HTTP_OPENED, "holdfast_http_connections_opened", COUNTER, "", "process", \
 	  "connections taken") \

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "degrade.h"
 #include "metrics.h"
 
 /* A member with one label or none, from which counters and gauges are made. */
@@ -193,6 +194,25 @@ static void put_process(struct hf_metrics *m, const json_t *p)
 		put_keeper(m, stats);
 }
 
+static void put_level(struct hf_metrics *m, const char *word)
+{
+	for (int level = HF_LEVEL_FULL; level <= HF_LEVEL_SILENT; level++)
+		if (!strcmp(word, hf_level_word((enum hf_level)level)))
+			hf_metrics_put(m, HF_MF_LEVEL, level);
+}
+
+static void put_health(struct hf_metrics *m, const json_t *list)
+{
+	static const char *const levels[] = { "ok", "warn", "unknown", "fail" };
+	const json_t *check;
+	size_t i;
+
+	json_array_foreach((json_t *)list, i, check)
+		for (unsigned int level = 0; level < 4; level++)
+			if (!strcmp(text_of(check, "health"), levels[level]))
+				hf_metrics_put(m, HF_MF_HEALTH, level, text_of(check, "name"));
+}
+
 void hf_metrics_status(struct hf_metrics *m, const json_t *result)
 {
 	const json_t *p;
@@ -205,6 +225,8 @@ void hf_metrics_status(struct hf_metrics *m, const json_t *result)
 	put_usage(m, json_object_get(result, "usage"), "parent");
 	json_array_foreach(json_object_get(result, "processes"), i, p)
 		put_process(m, p);
+	put_health(m, json_object_get(result, "health"));
+	put_level(m, text_of(result, "level"));
 }
 
 /* ---------------------------------------------------------------- arrays */

@@ -52,6 +52,7 @@ static const struct rule {
 	{ FRONT | LOCAL, AUTH, HF_MSG_CALL, RUNNING },
 	{ AUTH, KEEPER | AUDIT | PARENT, HF_MSG_CALL, RUNNING },
 	{ PARENT, AUTH, HF_MSG_CALL, RUNNING },	/* backup.snapshot */
+	{ PARENT, KEEPER, HF_MSG_CALL, RUNNING },	/* array.self_test, as a remedy */
 	{ FRONT | LOCAL, KEEPER, HF_MSG_SILENCE, ALWAYS },
 	{ KEEPER | AUTH | PARENT, AUDIT, HF_MSG_APPEND, RUNNING | STOPPING },
 	{ KEEPER, AUTH, HF_MSG_WHOIS, RUNNING | STOPPING },
@@ -79,7 +80,8 @@ static const struct hf_field f_peer[] = {
 	{ "role", HF_F_ENUM, .flags = REQ, .words = proc_words }, { .name = NULL }
 };
 static const struct hf_field f_ping[] = {
-	{ "nonce", HF_F_HEX, .flags = REQ, .min = 16, .max = 16 }, { .name = NULL }
+	{ "nonce", HF_F_HEX, .flags = REQ, .min = 16, .max = 16 },
+	{ "health", HF_F_OBJECT, .flags = 0 }, { .name = NULL }
 };
 static const struct hf_field f_notice[] = {
 	{ "role", HF_F_ENUM, .flags = REQ, .words = proc_words },

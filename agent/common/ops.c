@@ -184,8 +184,12 @@ const struct hf_op hf_ops[] = {
 	   "version of the agent and of the API", "agent, api, first_run"),
 	OP("status", "GET", "/v1/status", WATCH, NET, PARENT, a_none,
 	   "processes of the agent",
-	   "version, since_ns, processes[] { role, state, pid, restarts, up_ms, last_exit }; not for who "
+	   "version, since_ns, level, processes[] { role, state, pid, restarts, up_ms, last_exit }; not for who "
 	   "belongs to a tenant: usage, and stats of each process"),
+	OP("health", "GET", "/health/detailed", WATCH, NET, PARENT, a_none,
+	   "what is well, what is not, why, since when and where it is going",
+	   "health, level, ready, started, checks[] { name, what, health, since_ns, text, value, bound, trend_per_s, "
+	   "reaches_bound_in_s, history[], remedy }"),
 	OP("whoami", "GET", "/v1/whoami", KNOWN, NET | FRESH, AUTH, a_none,
 	   "who the agent takes the caller for", "actor, must_change_password"),
 

@@ -160,14 +160,19 @@ static void on_start(struct hf_service *s, const struct hf_ipc_msg *m)
 
 static void on_ping(struct hf_service *s, const struct hf_ipc_msg *m)
 {
-	json_t *stats = s->ops->stats ? s->ops->stats(s) : NULL;
+	json_t *stats = s->ops->stats ? s->ops->stats(s) : NULL, *findings = json_array();
+	const json_t *health = json_object_get(m->body, "health");
 
 	if (!stats)
 		stats = json_object();
 	json_object_set_new(stats, "usage", hf_usage_json(s->usage_fd));
+	if (s->ops->findings && s->started)
+		s->ops->findings(s, findings);
+	if (s->ops->heard && health)
+		s->ops->heard(s, health);
 	hf_link_reply(s->control, m->id, NULL, 200,
-		      json_pack("{s:O, s:o}", "nonce", json_object_get(m->body, "nonce"),
-				"stats", stats));
+		      json_pack("{s:O, s:o, s:o}", "nonce", json_object_get(m->body, "nonce"),
+				"stats", stats, "findings", findings));
 	/* Only now: who has no parent that asks, or does not get to answering it, is not well. */
 	tell(s, "WATCHDOG=1");
 }

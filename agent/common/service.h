@@ -29,6 +29,9 @@ struct hf_service;
  * @notice:	another process went or came back; may be NULL
  * @stop:	finish in order, then call hf_service_done(); may be later
  * @stats:	members for PING's answer and /v1/status; may be NULL
+ * @findings:	adds to a list (health.h) what the role has to say of the checks that are its own
+ *		(daemon/health.c); looks only at what is known already, never waits. May be NULL
+ * @heard:	what the parent makes of everybody's findings; NULL: not interested
  * @keeps:	its state folder, -1: not open; NULL: a role without one
  * @backup:	which of its files are in a backup (handover.h)
  * @free:	give back what the role has: the last call, after all links are closed
@@ -44,6 +47,8 @@ struct hf_role_ops {
 	void (*notice)(struct hf_service *s, enum hf_proc peer, bool back);
 	void (*stop)(struct hf_service *s);
 	json_t *(*stats)(struct hf_service *s);
+	void (*findings)(struct hf_service *s, json_t *list);
+	void (*heard)(struct hf_service *s, const json_t *health);
 	int (*keeps)(struct hf_service *s);
 	hf_handover_fn backup;
 	void (*free)(struct hf_service *s);

@@ -141,6 +141,7 @@ const struct ctl_command ctl_commands[] = {
 	GROUP("config", "configuration of the agent", config_subs),
 	GROUP("backup", "backups of users, configuration, audit log and state", backup_subs),
 	GROUP("agent", "the agent itself", agent_subs),
+	CMD("health", "", "what is well, and what is not", health_options, health_read, cmd_health),
 	CMD("metrics", "", "all metrics, as Prometheus gets them", metrics_options, metrics_read,
 	    cmd_metrics),
 	END

@@ -77,6 +77,10 @@ struct ctl_login {
 	const char *totp_file;
 };
 
+struct ctl_health {
+	bool detailed, watch;
+};
+
 struct ctl_tail {
 	uint64_t lines;
 	bool follow;
@@ -98,6 +102,7 @@ struct ctl_backup {
 };
 
 union ctl_request {
+	struct ctl_health health;
 	struct ctl_status status;
 	struct ctl_solve solve;
 	struct ctl_play play;

@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include "checks.h"
 #include "notify.h"
 #include "parent.h"
 #include "sandbox.h"
@@ -116,6 +117,7 @@ struct hf_parent {
 	struct hf_notify notify;
 	struct hf_attach *attach;	/* NULL: we start them */
 	int usage_fd;			/* of hf_usage_open() */
+	struct hf_checks *checks;
 };
 
 /* parent.c: @config: taken over; @text: what it was read from, to be kept as a version. */

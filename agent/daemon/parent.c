@@ -32,6 +32,7 @@ static void on_ping_timer(void *arg)
 {
 	struct hf_parent *p = arg;
 
+	hf_checks_round(p->checks);
 	hf_ping_all(p);
 	hf_timer_in(p->ping, HF_PING_NS);
 }
@@ -70,6 +71,7 @@ uint32_t hf_parent_committed_now(struct hf_parent *p, const char *text, size_t l
 	json_decref(part);
 	if (level > 0)
 		hf_log_level((enum hf_log_level)level);
+	hf_checks_configured(p->checks, text, len);
 	return p->env.ops->committed ? p->env.ops->committed(p, p->config, text, len) : 0;
 }
 
@@ -89,6 +91,8 @@ int hf_parent_new(struct hf_parent **out, const struct hf_parent_env *env,
 	p->usage_fd = hf_usage_open();
 	hf_notify_open(&p->notify, env->environment);
 	ret = children_init(p);
+	if (!ret)
+		ret = hf_checks_new(&p->checks, p);
 	if (!ret && env->attach)
 		ret = hf_attach_open(p, env->attach, &e);
 	if (!ret)
@@ -124,6 +128,7 @@ void hf_parent_free(struct hf_parent *p)
 	hf_timer_free(p->reload_go);
 	hf_reload_free(p);
 	hf_records_free(p);
+	hf_checks_free(p->checks);
 	hf_config_free(p->config);
 	hf_notify_close(&p->notify);
 	if (p->usage_fd >= 0)
@@ -227,6 +232,8 @@ static bool sees_stats(const json_t *actor)
 void hf_parent_message(struct hf_child *c, struct hf_ipc_msg *m)
 {
 	struct hf_parent *p = c->parent;
+	const char *op;
+	bool all;
 
 	if (m->type == HF_MSG_BROKEN) {
 		on_broken(c, m);
@@ -241,9 +248,12 @@ void hf_parent_message(struct hf_child *c, struct hf_ipc_msg *m)
 			p->env.ops->file(p, c->role, m);
 		return;
 	}
-	if (!strcmp(json_string_value(json_object_get(m->body, "op")), "status"))
-		hf_link_reply(c->control, m->id, &m->corr, 200,
-			      hf_parent_status(p, sees_stats(json_object_get(m->body, "actor"))));
+	op = json_string_value(json_object_get(m->body, "op"));
+	all = sees_stats(json_object_get(m->body, "actor"));
+	if (!strcmp(op, "status"))
+		hf_link_reply(c->control, m->id, &m->corr, 200, hf_parent_status(p, all));
+	else if (!strcmp(op, "health"))
+		hf_link_reply(c->control, m->id, &m->corr, 200, hf_checks_report(p->checks, all));
 	else if (p->env.ops->call)
 		p->env.ops->call(p, c->control, m);
 	else
@@ -268,9 +278,9 @@ json_t *hf_parent_status(struct hf_parent *p, bool stats)
 
 	for (int i = 1; list && i < HF_PROCS; i++)
 		json_array_append_new(list, child_status(&p->children[i], stats));
-	return json_pack("{s:s, s:I, s:o*, s:o}", "version", HF_VERSION, "since_ns",
-			 (json_int_t)p->since_ns, "usage", stats ? hf_usage_json(p->usage_fd) : NULL,
-			 "processes", list);
+	return json_pack("{s:s, s:I, s:s, s:o*, s:o*, s:o}", "version", HF_VERSION, "since_ns",
+			 (json_int_t)p->since_ns, "level", hf_checks_level(p->checks), "usage", stats ? hf_usage_json(p->usage_fd) : NULL,
+			 "health", stats ? hf_checks_levels(p->checks) : NULL, "processes", list);
 }
 
 struct hf_loop *hf_parent_loop(struct hf_parent *p)

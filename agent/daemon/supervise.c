@@ -252,6 +252,7 @@ static void on_answer(void *arg, int status, const json_t *result)
 	if (right) {
 		c->answer_ns = now_ns(c->parent);
 		hf_child_said(c, json_object_get(result, "stats"));
+		hf_checks_heard(c->parent->checks, c->role, json_object_get(result, "findings"));
 	} else if (status == 504) {
 		hf_child_kill(c, "no answer to PING in %llu ms",
 			      (unsigned long long)(answer_ns[c->role] / HF_MS));
@@ -263,6 +264,7 @@ static void on_answer(void *arg, int status, const json_t *result)
 static void ping(struct hf_child *c)
 {
 	struct hf_parent *p = c->parent;
+	bool probed = c->role == HF_PROC_FRONT || c->role == HF_PROC_LOCAL;
 	uint8_t random[8];
 	int ret = hf_random_fill(p->env.random, random, sizeof(random));
 
@@ -270,7 +272,8 @@ static void ping(struct hf_child *c)
 		snprintf(c->nonce + 2 * i, 3, "%02x", random[i]);
 	if (!ret)
 		ret = hf_link_request(c->control, HF_MSG_PING, NULL,
-				      json_pack("{s:s}", "nonce", c->nonce), -1,
+				      json_pack("{s:s, s:o*}", "nonce", c->nonce, "health",
+						probed ? hf_checks_brief(p->checks) : NULL), -1,
 				      now_ns(p) + answer_ns[c->role], on_answer, c);
 	if (ret)
 		hf_child_kill(c, "PING: %s", strerror(-ret));

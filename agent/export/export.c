@@ -252,6 +252,20 @@ static json_t *stats(struct hf_service *svc)
 	return json_pack("{s:o}", "anchors", list);
 }
 
+/* The worst place: one that has refused lately, and is not asked for a while. */
+static void findings(struct hf_service *svc, json_t *list)
+{
+	const struct export *x = hf_service_data(svc);
+	struct hf_finding f = hf_finding(HF_HEALTH_OK, NAN, NAN, " ");
+
+	for (size_t i = 0; x && i < x->n; i++) {
+		struct hf_finding one = exp_target_finding(x->targets[i]);
+
+		hf_finding_worse(&f, &one);
+	}
+	hf_findings_add(list, "anchors", &f);
+}
+
 static void give_back(struct hf_service *svc)
 {
 	struct export *x = hf_service_data(svc);
@@ -271,5 +285,6 @@ const struct hf_role_ops hf_export_ops = {
 	.message = message,
 	.stop = stop,
 	.stats = stats,
+	.findings = findings,
 	.free = give_back,
 };

@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "err.h"
+#include "health.h"
 #include "loop.h"
 
 #define EXP_TARGETS	8
@@ -92,6 +93,7 @@ void exp_target_hand_over(struct exp_target *t, struct exp_settings *to);
 void exp_target_offer(struct exp_target *t, const struct exp_checkpoint *cp);
 /* { kind, to, anchored_size, anchored_ns, waiting, failures, breaker, refused, last_error } */
 json_t *exp_target_stats(const struct exp_target *t);
+struct hf_finding exp_target_finding(const struct exp_target *t);
 /* The newest checkpoint is where it should be. */
 bool exp_target_idle(const struct exp_target *t);
 /* Now, whatever the time between two and the breaker: at the end. */

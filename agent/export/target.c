@@ -261,18 +261,33 @@ void exp_target_flush(struct exp_target *t)
 	send_newest(t);
 }
 
+static const char *place(const struct exp_target *t, char to[EXP_PATH + 8])
+{
+	if (t->s.kind == EXP_FILE)
+		snprintf(to, EXP_PATH + 8, "%s", t->s.path);
+	else
+		snprintf(to, EXP_PATH + 8, "%s:%u", t->s.host, t->s.port);
+	return to;
+}
+
+struct hf_finding exp_target_finding(const struct exp_target *t)
+{
+	char to[EXP_PATH + 8];
+
+	if (hf_breaker_state(&t->breaker) == HF_BREAKER_CLOSED && !(t->waiting && t->error[0]))
+		return hf_finding(HF_HEALTH_OK, (double)t->failures, NAN, " ");
+	return hf_finding(HF_HEALTH_FAIL, (double)t->failures, NAN, "%.60s takes no anchors: %.80s",
+			  place(t, to), t->error);
+}
+
 json_t *exp_target_stats(const struct exp_target *t)
 {
 	static const char *const kinds[] = { "file", "syslog_tcp", "syslog_tls" };
 
 	char to[EXP_PATH + 8];
 
-	if (t->s.kind == EXP_FILE)
-		snprintf(to, sizeof(to), "%s", t->s.path);
-	else
-		snprintf(to, sizeof(to), "%s:%u", t->s.host, t->s.port);
 	return json_pack("{s:s, s:s, s:I, s:I, s:b, s:I, s:s, s:I, s:s}", "kind", kinds[t->s.kind],
-			 "to", to,
+			 "to", place(t, to),
 			 "anchored_size", (json_int_t)t->anchored_size,
 			 "anchored_ns", (json_int_t)t->anchored_ns, "waiting", t->waiting,
 			 "failures", (json_int_t)t->failures,

@@ -14,6 +14,7 @@
 #include "tls.h"
 
 #define FILES_NS	(5 * HF_S)	/* between two looks at the certificate's files */
+#define DAY_S		86400
 #define END_NS		(2 * HF_S)	/* for answers that are still to come */
 #define END_LOOK_NS	(20 * HF_MS)
 
@@ -198,6 +199,34 @@ static json_t *stats(struct hf_service *service)
 			 "request_time", hf_histogram_json(&c->time));
 }
 
+static void findings(struct hf_service *service, json_t *list)
+{
+	const struct hf_server *s = server_of(service);
+	struct hf_finding f = hf_finding(HF_HEALTH_OK, NAN, NAN, " ");
+	double days, least;
+
+	if (s && s->role == HF_PROC_FRONT && s->daemon && s->now.site.tls) {
+		least = (double)hf_config_int(s->now.json, "health.certificate_days");
+		days = (double)(hf_tls_expires_s() -
+				(int64_t)(hf_real_ns(hf_service_clock(service)) / HF_S)) / DAY_S;
+		f = hf_finding(hf_health_of(days, least, 0), days, least,
+			       "the certificate expires in %.1f days", days);
+	}
+	if (s && s->role == HF_PROC_FRONT)
+		hf_findings_add(list, "certificate", &f);
+}
+
+static void heard(struct hf_service *service, const json_t *health)
+{
+	struct hf_server *s = server_of(service);
+
+	if (!s)
+		return;
+	json_decref(s->health);
+	s->health = json_incref((json_t *)health);
+	s->health_ns = hf_server_now(s);
+}
+
 static void release(struct hf_service *service)
 {
 	struct hf_server *s = server_of(service);
@@ -210,6 +239,7 @@ static void release(struct hf_service *service)
 	hf_tls_close();
 	hf_settings_clear(&s->now);
 	hf_settings_clear(&s->next);
+	json_decref(s->health);
 	free(s);
 }
 
@@ -221,6 +251,8 @@ const struct hf_role_ops hf_front_ops = {
 	.message = message,
 	.stop = stop,
 	.stats = stats,
+	.findings = findings,
+	.heard = heard,
 	.free = release,
 };
 
@@ -232,5 +264,7 @@ const struct hf_role_ops hf_local_ops = {
 	.message = message,
 	.stop = stop,
 	.stats = stats,
+	.findings = findings,
+	.heard = heard,
 	.free = release,
 };

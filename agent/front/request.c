@@ -304,10 +304,28 @@ static int worth_asking(const struct hf_request *r, struct hf_refusal *no)
 	return 0;
 }
 
+static void probe_answer(struct hf_request *r, enum hf_probe_kind kind)
+{
+	const struct hf_server *s = r->server;
+
+	r->answer = hf_probe_answer(&r->route.probe, kind, s->health, hf_server_now(s) - s->health_ns,
+				    &r->status);
+	r->answer_len = r->answer ? strlen(r->answer) : 0;
+	r->type = "text/plain; charset=utf-8";
+	if (!r->answer)
+		r->status = 503;
+}
+
 static void page_answer(struct hf_request *r)
 {
 	r->status = 200;
 	switch (r->route.page) {
+	case HF_PAGE_READYZ:
+		probe_answer(r, HF_PROBE_READY);
+		break;
+	case HF_PAGE_STARTUPZ:
+		probe_answer(r, HF_PROBE_STARTED);
+		break;
 	case HF_PAGE_OPENAPI:
 		r->answer = malloc(r->server->openapi_len);
 		if (r->answer) {
@@ -320,7 +338,7 @@ static void page_answer(struct hf_request *r)
 		memcpy(r->allow, r->route.allow, sizeof(r->allow));
 		break;
 	default:
-		text_set(r, json_pack("{s:i, s:{s:b}}", "status", 200, "result", "live", 1));
+		probe_answer(r, HF_PROBE_LIVE);
 	}
 	answered(r);
 }

@@ -18,6 +18,8 @@ static const struct {
 	enum hf_page page;
 } pages[] = {
 	{ "/livez", HF_PAGE_LIVEZ },
+	{ "/readyz", HF_PAGE_READYZ },
+	{ "/startupz", HF_PAGE_STARTUPZ },
 	{ "/v1/openapi.json", HF_PAGE_OPENAPI },
 	{ "/metrics", HF_PAGE_METRICS },
 };
@@ -287,6 +289,11 @@ static const char *page_find(const char *path, size_t len, struct hf_route *r)
 	return NULL;
 }
 
+static bool is_probe(enum hf_page page)
+{
+	return page == HF_PAGE_LIVEZ || page == HF_PAGE_READYZ || page == HF_PAGE_STARTUPZ;
+}
+
 static int args_begin(const struct hf_op *op, const char *target, size_t path_len,
 		      struct hf_route *r, struct hf_refusal *no)
 {
@@ -332,6 +339,8 @@ int hf_route_find(const char *method, const char *target, struct hf_route *r,
 	}
 	if (!page)
 		return args_begin(op, target, len, r, no);
+	if (target[len] && is_probe(r->page))
+		return hf_probe_parse(&r->probe, target + len + 1, no);
 	if (target[len])
 		return hf_refuse(no, 400, "invalid", "this page has no parameters");
 	if (r->page != HF_PAGE_METRICS)

@@ -8,16 +8,21 @@
 
 #include "http.h"
 #include "ops.h"
+#include "probes.h"
 
 #define HF_TARGET_MAX	2048	/* bytes of a request's target */
 
 /* Pages of the HTTP process itself. */
-enum hf_page { HF_PAGE_OP, HF_PAGE_LIVEZ, HF_PAGE_OPENAPI, HF_PAGE_METRICS, HF_PAGE_OPTIONS };
+enum hf_page {
+	HF_PAGE_OP, HF_PAGE_LIVEZ, HF_PAGE_READYZ, HF_PAGE_STARTUPZ, HF_PAGE_OPENAPI, HF_PAGE_METRICS,
+	HF_PAGE_OPTIONS,
+};
 
 /**
  * struct hf_route - what is asked for
  * @page:	HF_PAGE_OP: the operation @op; HF_PAGE_METRICS: a page that begins with @op;
  *		HF_PAGE_OPTIONS: which methods there are (@allow)
+ * @probe:	what was asked of a probe's page
  * @args:	arguments so far (path and query), an object; owned. NULL unless there is @op
  */
 struct hf_route {
@@ -25,6 +30,7 @@ struct hf_route {
 	const struct hf_op *op;
 	json_t *args;
 	char allow[HF_ALLOW_LEN];
+	struct hf_probe probe;
 };
 
 /**

@@ -53,6 +53,8 @@ struct hf_server {
 	struct hf_counts counts;
 	char *openapi;
 	size_t openapi_len;
+	json_t *health;		/* what the parent said last (probes.h) */
+	uint64_t health_ns;
 	int listen_fd;
 	uint64_t end_ns;
 	uint32_t waiting;

@@ -151,7 +151,8 @@ static int keep(struct hf_array *a, struct holdfast_array *dev, const struct hol
 	}
 	*a = (struct hf_array){ .keeper = k, .index = info->index, .used = true, .dev = dev,
 				.keeping = keeping, .instance = info->instance,
-				.deadline_ms = k->device->deadline_ms(keeping) };
+				.deadline_ms = k->device->deadline_ms(keeping),
+				.well = { .tested_ns = hf_now(k) } };
 	memcpy(a->serial, info->serial, sizeof(a->serial) - 1);
 	memcpy(a->model, info->model, sizeof(a->model) - 1);
 	a->rec = recorder_new(k, info);
@@ -308,6 +309,7 @@ void hf_array_event(struct hf_array *a, const struct holdfast_event *e)
 	struct hf_corr corr;
 
 	hf_recorder_put(a->rec, e);
+	hf_well_event(a, e);
 	switch (e->type) {
 	case HOLDFAST_EVENT_LEASE:
 		if (e->detail != HOLDFAST_DETAIL_CREATED)

@@ -298,20 +298,26 @@ static json_t *on_reset_quota(struct hf_call *c, struct hf_array *a, int *status
 
 static void finish(struct hf_call *c, int status, json_t *result);
 
-/* In the helper thread, with a file of its own. */
+int hf_self_test(const struct hf_device *d, uint32_t index, struct holdfast_self_test *t)
+{
+	struct holdfast_array *own;
+	char which[16];
+	int ret;
+
+	snprintf(which, sizeof(which), "%" PRIu32, index);
+	ret = d->open(&own, which, HOLDFAST_OPEN_WRITE);
+	if (ret)
+		return ret;
+	ret = d->self_test(own, t);
+	d->close(own);
+	return ret;
+}
+
 static void test_run(void *arg)
 {
 	struct hf_call *c = arg;
-	const struct hf_device *d = c->keeper->device;
-	struct holdfast_array *own;
-	char which[16];
 
-	snprintf(which, sizeof(which), "%" PRIu32, c->index);
-	c->test_ret = d->open(&own, which, HOLDFAST_OPEN_WRITE);
-	if (c->test_ret)
-		return;
-	c->test_ret = d->self_test(own, &c->test);
-	d->close(own);
+	c->test_ret = hf_self_test(c->keeper->device, c->index, &c->test);
 }
 
 static void test_done(void *arg)

@@ -25,6 +25,7 @@ const struct hf_device hf_device_driver = {
 	.enumerate = holdfast_enumerate,
 	.open = holdfast_open,
 	.close = holdfast_close,
+	.fd = holdfast_fd,
 	.info = holdfast_info,
 	.status = holdfast_status,
 	.silence = holdfast_silence_as,

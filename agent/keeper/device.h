@@ -15,6 +15,7 @@ struct hf_device {
 	int (*enumerate)(uint32_t *index, size_t room);
 	int (*open)(struct holdfast_array **out, const char *which, unsigned int flags);
 	void (*close)(struct holdfast_array *a);
+	int (*fd)(const struct holdfast_array *a);
 	int (*info)(struct holdfast_array *a, struct holdfast_info *info);
 	int (*status)(struct holdfast_array *a, struct holdfast_status *st);
 	int (*silence)(struct holdfast_array *a, uint32_t flags, const uint8_t *corr);

@@ -296,7 +296,10 @@ static void message(struct hf_service *s, struct hf_link *from, struct hf_ipc_ms
 
 	switch (m->type) {
 	case HF_MSG_CALL:
-		hf_call_take(k, from, m);
+		if (hf_link_peer(from) == HF_PROC_PARENT)
+			hf_well_call(k, from, m);
+		else
+			hf_call_take(k, from, m);
 		break;
 	case HF_MSG_SILENCE:
 		hf_silence_take(k, from, m);
@@ -391,6 +394,11 @@ static json_t *stats(struct hf_service *s)
 	return hf_show_stats(&process_of(s)->k);
 }
 
+static void findings(struct hf_service *s, json_t *list)
+{
+	hf_well_findings(&process_of(s)->k, list);
+}
+
 static int keeps(struct hf_service *s)
 {
 	const struct hf_process *p = process_of(s);
@@ -445,6 +453,7 @@ const struct hf_role_ops hf_keeper_ops = {
 	.notice = notice,
 	.stop = stop,
 	.stats = stats,
+	.findings = findings,
 	.keeps = keeps,
 	.backup = backup,
 	.free = release,

@@ -50,6 +50,17 @@ struct hf_lack {
 	int64_t wanted, has;
 };
 
+/*
+ * What well.c remembers of an array. @tested_ns: last self-test, or when the array was taken, of
+ * the loop's clock; @failed: parts of it that failed. @lost, @lost_ns: events lost when it was last
+ * looked, and since when that has not grown.
+ */
+struct hf_well {
+	uint64_t tested_ns;
+	uint32_t failed;
+	uint64_t lost, lost_ns;
+};
+
 /**
  * struct hf_array - one array that this process keeps
  * @margin_us:	what was left of the deadline at the last @beats beats
@@ -77,6 +88,7 @@ struct hf_array {
 	uint64_t beats, late;
 	uint32_t causes[HOLDFAST_CAUSE_COUNT];	/* of trips that have come while it was kept */
 	uint32_t margin_us[HF_BEATS];
+	struct hf_well well;
 };
 
 struct hf_request;
@@ -182,6 +194,8 @@ void hf_call_take(struct hf_keeper *k, struct hf_link *from, const struct hf_ipc
 /* SILENCE of front and local, and silence of auth: act, answer, then record. */
 void hf_silence_take(struct hf_keeper *k, struct hf_link *from, const struct hf_ipc_msg *m);
 void hf_calls_auth_gone(struct hf_keeper *k);
+/* In the helper thread, with a file of its own. Return: 0, -errno. */
+int hf_self_test(const struct hf_device *d, uint32_t index, struct holdfast_self_test *t);
 /* Waiting second persons whose time is over. */
 void hf_seconds_tick(struct hf_keeper *k);
 
@@ -198,6 +212,14 @@ json_t *hf_show_leases(struct hf_array *a, const struct hf_actor *who);
 json_t *hf_show_tenants(struct hf_keeper *k, const struct hf_actor *who);
 json_t *hf_show_tenant(struct hf_keeper *k, const struct hf_tenant *t);
 json_t *hf_show_stats(struct hf_keeper *k);
+
+/* --------------------------------------------------------------- well.c */
+
+/* Adds what is to be said of the driver and of all arrays, the worst of each kind. Reads only. */
+void hf_well_findings(struct hf_keeper *k, json_t *list);
+void hf_well_event(struct hf_array *a, const struct holdfast_event *e);
+/* CALL of the parent: a self-test that is due, and nothing else. */
+void hf_well_call(struct hf_keeper *k, struct hf_link *from, const struct hf_ipc_msg *m);
 
 /* -------------------------------------------------------------- quota.c */
 

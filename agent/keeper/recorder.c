@@ -130,8 +130,10 @@ static void take(struct hf_recorder *r)
 	if (r->drop_from)
 		take_gap(r, r->drop_from, r->drop_to, "keeper");
 	r->drop_from = r->drop_to = 0;
-	if (e->lost)
+	if (e->lost) {
+		r->missed += e->lost;
 		take_gap(r, e->seq - e->lost, e->seq - 1, "kernel");
+	}
 	f = flight_at(r, r->tail++);
 	*f = (struct hf_flight){ .state = HF_FLIGHT_READY, .e = *e, .rec = r };
 }

@@ -35,6 +35,7 @@ struct hf_flight {
  * @head: @tail:	of @flight
  * @out:	answers awaited
  * @drop_from: @drop_to:	sequence numbers that found no room since; 0: none
+ * @dropped: @missed:	events lost for want of room, here and in the kernel
  * @durable_seq:	last event of the kernel's that is in the audit log
  * @last_seq:	newest that was put
  * @tenant_name:	for the record; may give NULL
@@ -49,7 +50,7 @@ struct hf_recorder {
 	uint64_t first, next;
 	uint64_t head, tail;
 	unsigned int out;
-	uint64_t drop_from, drop_to, dropped;
+	uint64_t drop_from, drop_to, dropped, missed;
 	uint64_t durable_seq, last_seq;
 	struct hf_flight flight[HF_REC_FLIGHT];
 	struct holdfast_event ring[HF_REC_EVENTS];

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "clock.h"
 #include "config.h"
 #include "settings.h"
 
@@ -183,6 +185,11 @@ int hf_settings_new(struct hf_settings **out, const json_t *config, struct hf_er
 	s->beat_ms = (uint32_t)hf_config_int(s->config, "keeper.beat_ms");
 	s->lease_max_ms = (uint64_t)hf_config_int(s->config, "keeper.lease_max_s") * 1000;
 	s->audit_grace_ns = (uint64_t)hf_config_int(s->config, "keeper.audit_grace_ms") * 1000000;
+	s->well = (struct hf_well_settings){
+		.margin_mc = hf_config_int(s->config, "health.temperature_margin_mc"),
+		.self_test_ns = (uint64_t)hf_config_int(s->config, "health.self_test_hours") * 3600 * HF_S,
+		.calibration_s = hf_config_int(s->config, "health.calibration_days") * 86400,
+	};
 	s->group = hf_config_text(s->config, "keeper.group");
 	s->state = hf_config_text(s->config, "paths.state");
 	s->run = hf_config_text(s->config, "paths.run");
@@ -243,10 +250,23 @@ bool hf_tenant_bounded(const struct hf_tenant *t)
 	return false;
 }
 
+/* "2026-05-31", which the table has checked. Return: UTC seconds since 1970, 0: no date. */
+static int64_t date_read(const char *text)
+{
+	struct tm day = { .tm_mday = 0 };
+
+	if (sscanf(text, "%4d-%2d-%2d", &day.tm_year, &day.tm_mon, &day.tm_mday) != 3)
+		return 0;
+	day.tm_year -= 1900;
+	day.tm_mon--;
+	return timegm(&day);
+}
+
 int hf_settings_site(const struct hf_settings *s, uint32_t index, const char *serial,
 		     struct hf_site *site)
 {
 	const json_t *entry;
+	int64_t calibrated_s;
 	int found = 0, n;
 	size_t i;
 
@@ -262,6 +282,9 @@ int hf_settings_site(const struct hf_settings *s, uint32_t index, const char *se
 		if (n < 0)
 			return n;
 		site->nfence = (size_t)n;
+		calibrated_s = date_read(hf_config_text_or(entry, "calibrated", ""));
+		if (calibrated_s && (!site->calibrated_s || calibrated_s < site->calibrated_s))
+			site->calibrated_s = calibrated_s;
 		/* Without a serial it is a check of each entry by itself. */
 		if (!serial)
 			site->nfence = 0;

@@ -45,6 +45,13 @@ struct hf_tenant {
 	uint64_t period_s;
 };
 
+/* What is said to be not well (config: health). */
+struct hf_well_settings {
+	int64_t margin_mc;
+	uint64_t self_test_ns;
+	int64_t calibration_s;
+};
+
 struct hf_settings {
 	json_t *config;
 	bool seal;
@@ -54,6 +61,7 @@ struct hf_settings {
 	uint64_t lease_max_ms;
 	uint64_t audit_grace_ns;
 	const char *group, *state, *run;	/* borrowed from @config */
+	struct hf_well_settings well;
 	size_t tenants;
 	struct hf_tenant tenant[HF_TENANTS];
 };
@@ -61,6 +69,7 @@ struct hf_settings {
 /* What the site wants of one array. */
 struct hf_site {
 	struct holdfast_envelope env;
+	int64_t calibrated_s;	/* the oldest date stated, UTC since 1970; 0: none */
 	size_t nfence;
 	struct holdfast_fence_point fence[HOLDFAST_MAX_FENCE];
 };

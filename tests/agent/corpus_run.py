@@ -103,7 +103,7 @@ class Watch:
         done = []
         while True:
             page = self.get(f"/v1/audit?after_seq={seq}&limit=200&result=ok")
-            done += [r for r in page["records"] if not r["action"].startswith(("kernel.", "agent.", "process."))]
+            done += [r for r in page["records"] if not r["action"].startswith(("kernel.", "agent.", "process.", "health.", "remedy."))]
             if not page["more"] or not page["records"]:
                 return done
             seq = page["records"][-1]["seq"]

@@ -45,9 +45,10 @@ def by_account(made, who, fn):
 QUIET_S = 0.3       # so long without a byte: the agent waits for more
 
 
-def exchange(via, data):
-    """All that is answered to @data, until the agent closes. This side is shut only when the agent waits for more:
-    libmicrohttpd drops a request whose sender has shut already, and what is not read is not refused."""
+def exchange(via, data, quiet_s=QUIET_S):
+    """All that is answered to @data, until the agent closes. This side is shut only when the agent waits for more, which
+    it seems to when nothing comes for @quiet_s: libmicrohttpd drops a request whose sender has shut already, and what is
+    not read is not refused."""
     try:
         s = api.connect(via, SECONDS)
     except OSError as e:
@@ -60,7 +61,7 @@ def exchange(via, data):
     try:
         open_ = True
         while True:
-            if open_ and not select.select([s], [], [], QUIET_S)[0]:
+            if open_ and not select.select([s], [], [], quiet_s)[0]:
                 s.shutdown(socket.SHUT_WR)
                 open_ = False
             got = s.recv(1 << 16)
@@ -115,7 +116,7 @@ def steps(made):
             body = {k: put(v) if k == "secret" else v for k, v in body.items()}
         # A session that is begun must not become the credential of the next call; HEAD has no body to read.
         if method == "HEAD":
-            data, why = exchange("local", f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+            data, why = exchange("local", f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode(), SECONDS)
             out.append((data.startswith(b"HTTP/1.1 200 "), f"{data[:80]!r} {why}"))
             continue
         answer = client.call(method, put(path), body)

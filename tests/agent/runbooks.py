@@ -4,9 +4,11 @@
 has; every command, metric and limit that is named exists; the rules are sound and fire when they should (promtool).
 Prints TAP."""
 import glob
+import json
 import re
 import subprocess
 import sys
+import tempfile
 
 import yaml
 
@@ -37,6 +39,17 @@ def causes():
        f"missing {sorted(words - set(told))}, unknown {sorted(set(told) - words)}")
 
 
+def checks():
+    names = set(re.findall(r'\tCHECK\(\w+, "(\w+)"', read("agent/daemon/checks.c")))
+    told = re.findall(r"^### (\w+)$", read("docs/runbooks/health.md"), re.M)
+    ok(len(names) >= 16 and names == set(told) and len(told) == len(set(told)), f"{len(names)} checks of health, a section each",
+       sorted(names ^ set(told)))
+    remedies = set(re.findall(r'\.check = "\w+", \.name = "(\w+)"', read("agent/daemon/checks.c")))
+    for what, there in (("Remedies", remedies), ("Level", set(re.findall(r'"(\w+)"', read("agent/common/degrade.c").split("words[] =")[1].split(";")[0])))):
+        told = set(re.findall(r"^\| `(\w+)` \|", read("docs/health.md").split(f"## {what}\n")[1].split("\n## ")[0], re.M))
+        ok(there and there == told, f"{what.lower()}: {len(there)} are described", sorted(there ^ told))
+
+
 def alerts():
     """And where each points to."""
     rules = [r for g in yaml.safe_load(read(RULES))["groups"] for r in g["rules"]]
@@ -58,6 +71,28 @@ def alerts():
     ok(not untested, "each is seen firing", *untested)
 
 
+def dashboard():
+    """What it shows exists, and can be asked for."""
+    done = subprocess.run(["scripts/gen-dashboard", "--check"], capture_output=True, text=True, check=False)
+    ok(done.returncode == 0, "the dashboard is what its table says", done.stderr)
+    board = json.loads(read("scripts/packaging/grafana/holdfast.json"))
+    panels = board["panels"]
+    exprs = [t["expr"] for p in panels for t in p.get("targets", [])] + [a["expr"] for a in board["annotations"]["list"]]
+    places = [(p["gridPos"]["x"], p["gridPos"]["y"]) for p in panels]
+    ok(len(exprs) > 20 and len({p["id"] for p in panels}) == len(panels) == len(set(places)), f"{len(panels)} panels, {len(exprs)} expressions")
+    metrics("the dashboard", "\n".join(exprs))
+    rules = [{"record": f"dashboard:{i}", "expr": re.sub(r"\$__\w+", "1m", e)} for i, e in enumerate(exprs)]
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as f:
+        yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}, f)
+        f.flush()
+        done = subprocess.run(["promtool", "check", "rules", f.name], capture_output=True, text=True, check=False)
+    ok(done.returncode == 0, "promtool reads each", done.stdout, done.stderr)
+    for command in (["amtool", "check-config", "scripts/packaging/prometheus/alertmanager.yml"],
+                    ["promtool", "check", "config", "--syntax-only", "scripts/packaging/prometheus/prometheus.yml"]):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        ok(done.returncode == 0, " ".join(command), done.stdout, done.stderr)
+
+
 def commands(name, text):
     bad = []
     for line in sorted(set(re.findall(r"`holdfastctl ([^`]*)`", text.replace("\n", " ")))):
@@ -73,6 +108,7 @@ def commands(name, text):
 
 def metrics(name, text, pattern=r"\b(holdfast_\w+)"):
     known = set(re.findall(r"^\| `(holdfast_\w+)`", read("docs/metrics.md"), re.M))
+    known |= {h + "_bucket" for h in re.findall(r"^\| `(holdfast_\w+)` \| histogram", read("docs/metrics.md"), re.M)}
     named = set(re.findall(pattern, text))
     ok(named <= known, f"{name}: {len(named)} metrics exist", *sorted(named - known))
 
@@ -89,7 +125,9 @@ def limits(name, text):
 
 def main():
     causes()
+    checks()
     alerts()
+    dashboard()
     metrics(RULES, read(RULES))
     metrics("tests/agent/rules_test.yml", read("tests/agent/rules_test.yml"))
     for path in sorted(glob.glob("docs/runbooks/*.md")):

@@ -32,6 +32,7 @@ static const struct {
 	{ "the name of an account", "_ab-1", "a:b" },
 	{ "an IPv4", "::1", "localhost" },
 	{ "a host name or", "a.example", "a b" },
+	{ "a date", "2026-05-31", "31.5.2026" },
 	{ "days and hours", "Mon-Fri 08:00-18:00", "Mo-Fr 8:00-18:00x" },
 };
 

@@ -115,6 +115,50 @@ Test(health, trend_and_forecast)
 	cr_assert(isnan(hf_health_forecast_s(&c, 60)), "it stands still");
 }
 
+Test(health, findings_travel)
+{
+	struct hf_finding f = hf_finding(HF_HEALTH_FAIL, 3.5, NAN, "a\nb\t%s", "\xc3\xa4"), got;
+	char name[HF_HEALTH_NAME];
+	json_t *list = json_array(), *j;
+
+	cr_assert_str_eq(f.text, "a b ??");
+	f.array = 7;
+	hf_findings_add(list, "disk", &f);
+	cr_assert_eq(hf_finding_read(json_array_get(list, 0), name, &got), 0);
+	cr_assert_str_eq(name, "disk");
+	cr_assert_eq(got.health, HF_HEALTH_FAIL);
+	cr_assert_eq(got.array, 7);
+	cr_assert_eq(got.value, 3.5);
+	cr_assert(isnan(got.bound));
+	cr_assert_str_eq(got.text, "a b ??");
+	for (int i = 0; i < 6; i++) {
+		static const char *const wrong[] = {
+			"[]", "{\"check\": 1, \"health\": 0, \"text\": \"\"}",
+			"{\"check\": \"x\", \"health\": 4, \"text\": \"\"}",
+			"{\"check\": \"x\", \"health\": -1, \"text\": \"\"}",
+			"{\"check\": \"123456789012345678901234\", \"health\": 0, \"text\": \"\"}",
+			"{\"check\": \"x\", \"health\": 0}",
+		};
+
+		j = json_loads(wrong[i], 0, NULL);
+		cr_assert_neq(hf_finding_read(j, name, &got), 0, "%s", wrong[i]);
+		json_decref(j);
+	}
+	json_decref(list);
+}
+
+Test(health, too_much_too_little_and_nobody_knows)
+{
+	cr_assert_eq(hf_health_of(1, 2, 3), HF_HEALTH_OK);
+	cr_assert_eq(hf_health_of(2, 2, 3), HF_HEALTH_WARN);
+	cr_assert_eq(hf_health_of(3, 2, 3), HF_HEALTH_FAIL);
+	cr_assert_eq(hf_health_of(31, 30, 10), HF_HEALTH_OK);
+	cr_assert_eq(hf_health_of(30, 30, 10), HF_HEALTH_WARN);
+	cr_assert_eq(hf_health_of(10, 30, 10), HF_HEALTH_FAIL);
+	cr_assert_eq(hf_health_of(NAN, 30, 10), HF_HEALTH_UNKNOWN);
+	cr_assert_eq(hf_health_of(1e9, 5, INFINITY), HF_HEALTH_WARN);
+}
+
 Test(health, history_has_a_bound)
 {
 	struct hf_health_check c = fresh();
@@ -123,7 +167,7 @@ Test(health, history_has_a_bound)
 
 	for (i = 0; i < 1000; i++)
 		found(&c, i / 10 % 2 ? HF_HEALTH_FAIL : HF_HEALTH_OK);
-	j = hf_health_json(&c, true);
+	j = hf_health_json(&c, HF_HEALTH_CHANGES);
 	cr_assert_eq(json_array_size(json_object_get(j, "history")), HF_HEALTH_CHANGES);
 	cr_assert_str_eq(json_string_value(json_object_get(j, "health")), "fail");
 	cr_assert_str_eq(json_string_value(json_object_get(j, "text")), "too warm");

@@ -154,6 +154,7 @@ static struct hf_settings *settings(bool two_person)
 		"{'paths':{'state':'/s','run':'/r'}, 'arrays':[{'match':'*'}],"
 		" 'keeper':{'seal':true,'beat_ms':100,'lease_max_s':7200,'audit_grace_ms':5000,"
 		"  'reset_two_person':%s,'group':'holdfast','disarm_on_auth_loss':false},"
+		" 'health':{'temperature_margin_mc':5000,'self_test_hours':24,'calibration_days':365},"
 		" 'tenants':["
 		"  {'name':'lab','id':7,'arrays':[0,'left'],'rights':['frames','arm','reset'],"
 		"   'windows':['Mon-Fri 08:00-18:00','Mon-Fri 18:00-20:00'],'max_leases':2,'max_lease_s':3600,"
@@ -328,12 +329,14 @@ Test(policy, tenants_do_not_see_each_other)
 Test(settings, the_tightest_of_all_entries)
 {
 	json_t *j = json_pack(
-		"{s:{s:s,s:s}, s:{s:b,s:i,s:i,s:i,s:b,s:s,s:b}, s:[{s:s, s:{s:i,s:i}},"
-		"{s:s, s:{s:i,s:i}, s:[{s:i,s:i,s:i,s:i}]}]}",
+		"{s:{s:s,s:s}, s:{s:b,s:i,s:i,s:i,s:b,s:s,s:b}, s:{s:i,s:i,s:i},"
+		"s:[{s:s, s:s, s:{s:i,s:i}}, {s:s, s:s, s:{s:i,s:i}, s:[{s:i,s:i,s:i,s:i}]}]}",
 		"paths", "state", "/s", "run", "/r", "keeper", "seal", 1, "beat_ms", 100,
 		"lease_max_s", 60, "audit_grace_ms", 5000, "reset_two_person", 0, "group", "g",
-		"disarm_on_auth_loss", 0, "arrays", "match", "*", "limits", "amp_cap", 500,
-		"supply_min", 22000, "match", "left", "limits", "amp_cap", 700, "supply_min", 23000,
+		"disarm_on_auth_loss", 0, "health", "temperature_margin_mc", 5000, "self_test_hours", 24,
+		"calibration_days", 365, "arrays", "match", "*", "calibrated", "2026-02-28", "limits",
+		"amp_cap", 500, "supply_min", 22000, "match", "left", "calibrated", "2024-02-29",
+		"limits", "amp_cap", 700, "supply_min", 23000,
 		"fence", "x_um", 1, "y_um", 2, "z_um", 3, "limit_mpa", 4);
 	struct hf_settings *s;
 	struct hf_site site;
@@ -346,7 +349,9 @@ Test(settings, the_tightest_of_all_entries)
 	cr_assert_eq(site.env.limit[HOLDFAST_LIM_SUPPLY_MIN], 23000, "a floor");
 	cr_assert_eq(site.nfence, 1);
 	cr_assert_eq(site.fence[0].limit_mpa, 4);
+	cr_assert_eq(site.calibrated_s, 1709164800, "the oldest day");
 	cr_assert_eq(hf_settings_site(s, 0, "right", &site), 1);
+	cr_assert_eq(site.calibrated_s, 1772236800, "2026-02-28, UTC");
 	cr_assert_eq(site.env.limit[HOLDFAST_LIM_SUPPLY_MIN], 22000);
 	cr_assert_eq(site.nfence, 0);
 	hf_settings_free(s);
