@@ -186,6 +186,10 @@ install-agent: $(ALL_USER)
 	install -m 644 docs/man/holdfastd.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 	install -m 644 scripts/packaging/holdfast.yaml docs/holdfast.schema.json \
 		$(DESTDIR)$(PREFIX)/share/holdfast/
+	install -d $(DESTDIR)$(PREFIX)/share/holdfast/{prometheus,grafana,runbooks}
+	install -m 644 scripts/packaging/prometheus/*.yml $(DESTDIR)$(PREFIX)/share/holdfast/prometheus/
+	install -m 644 scripts/packaging/grafana/holdfast.json $(DESTDIR)$(PREFIX)/share/holdfast/grafana/
+	install -m 644 docs/runbooks/*.md $(DESTDIR)$(PREFIX)/share/holdfast/runbooks/
 	install -m 644 agent/ctl/holdfastctl.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/holdfastctl
 

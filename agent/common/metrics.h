@@ -148,6 +148,8 @@ enum hf_metric_type { HF_M_COUNTER, HF_M_GAUGE, HF_M_INFO, HF_M_HISTOGRAM };
 	  "a limit in force for all leases, in the driver's unit") \
 	X(FENCE, "holdfast_fence_pressure_pascals", GAUGE, "pascals", "array, point", \
 	  "upper bound of the peak pressure at a fence point now") \
+	X(FENCE_DOSE, "holdfast_fence_dose_ratio", GAUGE, "ratio", "array, point", \
+	  "exposure at a fence point in the last 24 hours, of what the limit dose allows") \
 	X(FENCE_LIMIT, "holdfast_fence_limit_pascals", GAUGE, "pascals", "array, point", \
 	  "peak pressure allowed there") \
 	X(TENANT_EMIT, "holdfast_tenant_emission_seconds", GAUGE, "seconds", "tenant", \

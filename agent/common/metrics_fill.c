@@ -279,11 +279,14 @@ static void put_limits(struct hf_metrics *m, const json_t *limits, const char *s
 			hf_metrics_put(m, HF_MF_LIMIT, v, serial, name, text_of(l, "unit"));
 }
 
-static void put_fence(struct hf_metrics *m, const json_t *fence, const char *serial)
+static void put_fence(struct hf_metrics *m, const json_t *fence, const json_t *limits,
+		      const char *serial)
 {
+	double most = 0;
 	const json_t *p;
 	size_t i;
 
+	number_of(json_object_get(limits, "dose"), "effective", &most);
 	json_array_foreach(fence, i, p) {
 		char point[24];
 		double v;
@@ -293,6 +296,8 @@ static void put_fence(struct hf_metrics *m, const json_t *fence, const char *ser
 			hf_metrics_put(m, HF_MF_FENCE, v / 1e3, serial, point);
 		if (number_of(p, "limit_mpa", &v))
 			hf_metrics_put(m, HF_MF_FENCE_LIMIT, v / 1e3, serial, point);
+		if (most > 0 && number_of(p, "dose_pa2s", &v))
+			hf_metrics_put(m, HF_MF_FENCE_DOSE, v / most, serial, point);
 	}
 }
 
@@ -355,7 +360,7 @@ void hf_metrics_array(struct hf_metrics *m, const json_t *result)
 	put_beat(m, json_object_get(a, "beat"), serial);
 	put_sensors(m, json_object_get(a, "sensors"), serial);
 	put_limits(m, json_object_get(result, "limits"), serial);
-	put_fence(m, json_object_get(result, "fence"), serial);
+	put_fence(m, json_object_get(result, "fence"), json_object_get(result, "limits"), serial);
 }
 
 /* --------------------------------------------------------------- tenants */

@@ -140,9 +140,10 @@ static json_t *pressures_json(struct hf_array *a, const struct holdfast_status *
 	json_t *list = json_array();
 
 	for (int i = 0; i < n && (uint32_t)i < st->fences; i++)
-		json_array_append_new(list, json_pack("{s:I, s:I}", "now_mpa",
+		json_array_append_new(list, json_pack("{s:I, s:I, s:I}", "now_mpa",
 						      (json_int_t)st->fence_mpa[i], "limit_mpa",
-						      (json_int_t)p[i].limit_mpa));
+						      (json_int_t)p[i].limit_mpa, "dose_pa2s",
+						      (json_int_t)st->fence_dose[i]));
 	return list;
 }
 

@@ -84,6 +84,7 @@ def start():
     ok("result" in made, "and its token", made)
     write("holdfast.token", made["result"]["token"])
     write("holdfast.rules.yml", re.sub(r"for: \d+[mh]\b", "for: 2s", read(PACKAGING + "holdfast.rules.yml")))
+    write("holdfast.slo.yml", read(PACKAGING + "holdfast.slo.yml"))
     config = read(PACKAGING + "prometheus.yml").replace("/etc/prometheus/", ETC)
     write("prometheus.yml", config.replace("scrape_interval: 15s", "scrape_interval: 2s\n  evaluation_interval: 2s"))
     config = read(PACKAGING + "alertmanager.yml")

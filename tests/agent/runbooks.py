@@ -14,6 +14,7 @@ import yaml
 
 HF = "build/agent/holdfastctl"
 RULES = "scripts/packaging/prometheus/holdfast.rules.yml"
+SLO = "scripts/packaging/prometheus/holdfast.slo.yml"
 tests = failures = 0
 
 
@@ -50,25 +51,27 @@ def checks():
         ok(there and there == told, f"{what.lower()}: {len(there)} are described", sorted(there ^ told))
 
 
-def alerts():
-    """And where each points to."""
-    rules = [r for g in yaml.safe_load(read(RULES))["groups"] for r in g["rules"]]
-    told = re.findall(r"^### (\w+)$", read("docs/runbooks/alerts.md"), re.M)
-    ok({r["alert"] for r in rules} == set(told) and len(rules) == len(set(told)), f"{len(rules)} alerts, a section each",
+def alerts(path, book, test):
+    """Each has its section, points to what is there, and is seen firing."""
+    rules = [r for g in yaml.safe_load(read(path))["groups"] for r in g["rules"] if "alert" in r]
+    told = re.findall(r"^### (\w+)$", read(book), re.M)
+    ok({r["alert"] for r in rules} == set(told) and len(rules) == len(set(told)), f"{path}: {len(rules)} alerts, a section each",
        {r["alert"] for r in rules} ^ set(told))
     bad = []
     for r in rules:
-        path, _, anchor = r["annotations"]["runbook"].partition("#")
-        heads = [h.lower() for h in re.findall(r"^#+ (\S+)$", read(path), re.M)]
+        target, _, anchor = r["annotations"]["runbook"].partition("#")
+        heads = [h.lower() for h in re.findall(r"^#+ (\S+)$", read(target), re.M)]
         if anchor and anchor not in heads:
             bad.append(r["annotations"]["runbook"])
-    ok(not bad, "each names a section that is there", *bad)
-    for command in (["check", "rules", RULES], ["test", "rules", "tests/agent/rules_test.yml"]):
+    ok(not bad, f"{path}: each names a section that is there", *bad)
+    for command in (["check", "rules", path], ["test", "rules", test]):
         done = subprocess.run(["promtool", *command], capture_output=True, text=True, check=False)
         ok(done.returncode == 0, "promtool " + " ".join(command), done.stdout, done.stderr)
-    tested = read("tests/agent/rules_test.yml")
+    tested = read(test)
     untested = [r["alert"] for r in rules if f'alertname="{r["alert"]}"' not in tested]
-    ok(not untested, "each is seen firing", *untested)
+    ok(not untested, f"{path}: each is seen firing", *untested)
+    metrics(path, read(path))
+    metrics(test, tested)
 
 
 def dashboard():
@@ -126,10 +129,9 @@ def limits(name, text):
 def main():
     causes()
     checks()
-    alerts()
+    alerts(RULES, "docs/runbooks/alerts.md", "tests/agent/rules_test.yml")
+    alerts(SLO, "docs/runbooks/slo.md", "tests/agent/slo_test.yml")
     dashboard()
-    metrics(RULES, read(RULES))
-    metrics("tests/agent/rules_test.yml", read("tests/agent/rules_test.yml"))
     for path in sorted(glob.glob("docs/runbooks/*.md")):
         text = read(path)
         commands(path, text)

@@ -174,8 +174,10 @@ Test(metrics, a_sensor_without_a_value_has_none)
 	json_t *j = json_loads("{\"array\":{\"serial\":\"lab\",\"state\":\"armed\",\"sensors\":["
 			       "{\"kind\":\"temp\",\"value\":23456},{\"kind\":\"temp\",\"value\":null},"
 			       "{\"kind\":\"fan\",\"value\":3000}],\"nearest\":null},"
-			       "\"limits\":{\"hold\":{\"unit\":\"ms\",\"effective\":2000}},"
-			       "\"fence\":[{\"now_mpa\":1500,\"limit_mpa\":200000}]}", 0, NULL);
+			       "\"limits\":{\"hold\":{\"unit\":\"ms\",\"effective\":2000},"
+			       "\"dose\":{\"unit\":\"Pa2s\",\"effective\":4000}},"
+			       "\"fence\":[{\"now_mpa\":1500,\"limit_mpa\":200000,\"dose_pa2s\":1000},"
+			       "{\"now_mpa\":0,\"limit_mpa\":200000}]}", 0, NULL);
 	struct hf_metrics *m = page();
 	char *text;
 
@@ -191,6 +193,8 @@ Test(metrics, a_sensor_without_a_value_has_none)
 	has(text, "holdfast_limit_effective{array=\"lab\",limit=\"hold\",unit=\"ms\"} 2000\n");
 	has(text, "holdfast_fence_pressure_pascals{array=\"lab\",point=\"0\"} 1.5\n");
 	has(text, "holdfast_fence_limit_pascals{array=\"lab\",point=\"0\"} 200\n");
+	has(text, "holdfast_fence_dose_ratio{array=\"lab\",point=\"0\"} 0.25\n");
+	cr_assert(!strstr(text, "dose_ratio{array=\"lab\",point=\"1\""), "it was not said");
 	cr_assert(!strstr(text, "nearest"));
 	free(text);
 	json_decref(j);
