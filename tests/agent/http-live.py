@@ -141,6 +141,11 @@ class Unix(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
+def answer_of(r, data):
+    """Probes are text, all else is JSON."""
+    return data.decode() if r.headers.get_content_type() == "text/plain" else json.loads(data) if data else None
+
+
 def ask(method, path, body=None, headers=None, source=None, conn=None):
     """One request. Returns (status, headers, answer, seconds)."""
     begin = time.monotonic()
@@ -155,7 +160,7 @@ def ask(method, path, body=None, headers=None, source=None, conn=None):
     data = r.read()
     if not conn:
         c.close()
-    return r.status, r.headers, json.loads(data) if data else None, time.monotonic() - begin
+    return r.status, r.headers, answer_of(r, data), time.monotonic() - begin
 
 
 HEAD = b"Host: localhost\r\n"
