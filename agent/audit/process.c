@@ -591,18 +591,15 @@ static json_t *audit_stats(struct hf_service *s)
 static void audit_findings(struct hf_service *s, json_t *list)
 {
 	struct audit *a = hf_service_data(s);
+	char why[HF_ERR_LEN];
 	struct hf_finding f;
-	json_t *j;
 
 	if (!a || !a->w)
 		return;
-	j = aud_stats(a->w);
-	f = hf_finding(json_is_true(json_object_get(j, "durable")) ? HF_HEALTH_OK : HF_HEALTH_FAIL,
-		       NAN, NAN, "%s", json_string_value(json_object_get(j, "why")));
+	f = hf_finding(aud_durable(a->w, why) ? HF_HEALTH_OK : HF_HEALTH_FAIL, NAN, NAN, "%s", why);
 	hf_findings_add(list, "audit", &f);
 	f = aud_room(a->w);
 	hf_findings_add(list, "disk", &f);
-	json_decref(j);
 }
 
 static int audit_keeps(struct hf_service *s)

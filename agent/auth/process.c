@@ -164,7 +164,7 @@ static void database_check(struct process *p)
 	if (hf_db_whole(p->a.db, &e))
 		p->database = hf_finding(HF_HEALTH_FAIL, NAN, NAN, "%s", e.text);
 	else
-		p->database = hf_finding(HF_HEALTH_OK, NAN, NAN, " ");
+		p->database = hf_finding_ok(NAN, NAN);
 }
 
 static void on_tick(void *arg)
@@ -231,7 +231,7 @@ static int on_start(struct hf_service *s, struct hf_err *e)
 		return hf_fail(e, ret, "auth: %s", strerror(-ret));
 	p->swept_ns = hf_mono_ns(a->clock);
 	p->checked_ns = p->swept_ns;
-	p->database = hf_finding(HF_HEALTH_OK, NAN, NAN, " ");	/* hf_db_open() has looked */
+	p->database = hf_finding_ok(NAN, NAN);	/* hf_db_open() has looked */
 	hf_timer_in(p->tick, TICK_NS);
 	hf_service_ready(s);
 	return 0;

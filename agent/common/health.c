@@ -51,6 +51,11 @@ struct hf_finding hf_finding(enum hf_health health, double value, double bound, 
 	return f;
 }
 
+struct hf_finding hf_finding_ok(double value, double bound)
+{
+	return (struct hf_finding){ .health = HF_HEALTH_OK, .array = -1, .value = value, .bound = bound };
+}
+
 void hf_findings_add(json_t *list, const char *check, const struct hf_finding *f)
 {
 	json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:o, s:o, s:s}", "check", check,

@@ -24,7 +24,7 @@ const char *hf_health_word(enum hf_health h);	/* "ok", "warn", "fail", "unknown"
 
 /**
  * struct hf_health_rule - one check, as the table has it
- * @name:	"audit_durable"
+ * @name:	"audit"
  * @what:	one line for people
  * @ready:	while it fails, or nobody knows, /readyz says no
  * @raise:	findings in a row before it is said to be worse, >= 1
@@ -63,9 +63,11 @@ struct hf_health_change {
 	char text[HF_HEALTH_TEXT];
 };
 
-/* @fmt: text of the finding; left out if it is ok. */
+/* @fmt: text of the finding; left out if @health is ok after all. */
 struct hf_finding hf_finding(enum hf_health health, double value, double bound, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* Nothing is wrong. */
+struct hf_finding hf_finding_ok(double value, double bound);
 /* Keeps the worse of both; of two that are equally bad, the first. */
 void hf_finding_worse(struct hf_finding *f, const struct hf_finding *other);
 /* One more, about the rule @check, into the array @list for the answer to PING. */

@@ -5,8 +5,8 @@
  * attempts a day, and a look afterwards. Pure: the check's word and time come
  * from outside, the act itself is the caller's.
  *
- * After the node problem detector's repair of kubelet: nothing is mended that
- * was started a moment ago, and what does not help is not tried for ever.
+ * After the node problem detector's repair of kubelet: nothing is mended again
+ * that was a moment ago, and what does not help is not tried for ever.
  */
 #ifndef HF_REMEDY_H
 #define HF_REMEDY_H

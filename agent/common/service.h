@@ -30,7 +30,7 @@ struct hf_service;
  * @stop:	finish in order, then call hf_service_done(); may be later
  * @stats:	members for PING's answer and /v1/status; may be NULL
  * @findings:	adds to a list (health.h) what the role has to say of the checks that are its own
- *		(daemon/health.c); looks only at what is known already, never waits. May be NULL
+ *		(daemon/checks.c); looks only at what is known already, never waits. May be NULL
  * @heard:	what the parent makes of everybody's findings; NULL: not interested
  * @keeps:	its state folder, -1: not open; NULL: a role without one
  * @backup:	which of its files are in a backup (handover.h)

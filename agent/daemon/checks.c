@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The table of checks and of remedies, and what comes of them: a log line and a
- * record for each change, an attempt where it is safe (docs/health.md).
+ * The table of checks and what comes of them: a log line and a record for each
+ * change, how much of the agent works, what is tried (remedies.c; docs/health.md).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,10 +13,9 @@
 #include "health.h"
 #include "host.h"
 #include "log.h"
-#include "remedy.h"
+#include "remedies.h"
 
 #define STALE_NS	(15 * HF_S)
-#define MIN_NS		(60 * HF_S)
 #define CHANGES_TOLD	4	/* of each check: all must fit into one message */
 
 /* @who: whose check it is: nobody else is believed. @rule.ready: counts for /readyz. */
@@ -55,19 +54,12 @@ static const struct check {
 
 #define CHECKS	(sizeof(checks) / sizeof(checks[0]))
 
-/* @act: for the finding that the check has now. Return: 0, -errno: it could not even be tried. */
-struct remedy {
-	struct hf_remedy_rule rule;
-	int (*act)(struct hf_checks *w, const struct hf_health_check *c);
-};
-
-#define REMEDIES	3
-
 struct hf_checks {
 	struct hf_parent *parent;
 	struct hf_health_check check[CHECKS];
-	struct hf_remedy remedy[REMEDIES];
+	struct hf_remedies remedies;
 	struct hf_host host;
+	enum hf_remedy_mode mode;
 	struct hf_degrade degrade;
 	bool started;	/* every process that is wanted has been ready at the same time */
 };
@@ -75,122 +67,6 @@ struct hf_checks {
 static uint64_t now_ns(const struct hf_checks *w)
 {
 	return hf_mono_ns(hf_parent_clock(w->parent));
-}
-
-/* ---------------------------------------------------------------- remedies */
-
-/* Processes without which nothing emits, and that lose nothing by being started again. */
-static bool may_restart(enum hf_proc role)
-{
-	return role == HF_PROC_FRONT || role == HF_PROC_LOCAL || role == HF_PROC_EXPORT;
-}
-
-static int restart(struct hf_checks *w, enum hf_proc role, const char *why)
-{
-	struct hf_child *c = &w->parent->children[role];
-
-	if (c->state != HF_CHILD_READY)
-		return -EAGAIN;
-	hf_child_kill(c, "remedy: %s", why);
-	return 0;
-}
-
-/* The largest process, if it is one that may be started again. */
-static int restart_largest(struct hf_checks *w, const struct hf_health_check *c)
-{
-	enum hf_proc largest = hf_host_largest(w->parent);
-
-	return may_restart(largest) ? restart(w, largest, c->found.text) : -EPERM;
-}
-
-static int restart_export(struct hf_checks *w, const struct hf_health_check *c)
-{
-	return restart(w, HF_PROC_EXPORT, c->found.text);
-}
-
-static void on_self_test(void *arg, int status, const json_t *result)
-{
-	(void)arg;
-	if (status >= 300)
-		hf_log_app(HF_LOG_WARN, "remedy", NULL, "self_test: %s",
-			   json_string_value(json_object_get(result, "message")));
-}
-
-/* The driver refuses it unless the array is silent. */
-static int run_self_test(struct hf_checks *w, const struct hf_health_check *c)
-{
-	struct hf_link *keeper = hf_parent_link(w->parent, HF_PROC_KEEPER);
-
-	if (!keeper || c->found.array < 0)
-		return -EAGAIN;
-	return hf_link_request(keeper, HF_MSG_CALL, NULL,
-			       json_pack("{s:s, s:{s:i}, s:o}", "op", "array.self_test", "args",
-					 "array", c->found.array, "actor",
-					 hf_actor_json(&hf_actor_self)),
-			       -1, now_ns(w) + 10 * HF_S, on_self_test, NULL);
-}
-
-static const struct remedy remedies[REMEDIES] = {
-	{ { .check = "memory", .name = "restart_largest", .from = HF_HEALTH_FAIL, .wait_ns = 0,
-	    .cool_ns = 10 * MIN_NS, .verify_ns = MIN_NS, .a_day = 4 }, restart_largest },
-	{ { .check = "anchors", .name = "restart_export", .from = HF_HEALTH_FAIL, .wait_ns = 5 * MIN_NS,
-	    .cool_ns = 30 * MIN_NS, .verify_ns = 2 * MIN_NS, .a_day = 4 }, restart_export },
-	{ { .check = "self_test", .name = "run_self_test", .from = HF_HEALTH_WARN, .wait_ns = MIN_NS,
-	    .cool_ns = 10 * MIN_NS, .verify_ns = MIN_NS, .a_day = 8 }, run_self_test },
-};
-
-static enum hf_remedy_mode mode_of(const struct hf_checks *w)
-{
-	json_t *part = hf_config_part(hf_parent_config(w->parent), HF_PROC_PARENT);
-	const char *word = hf_config_text_or(part, "health.remedies", "off");
-	enum hf_remedy_mode mode = !strcmp(word, "on") ? HF_REMEDY_ON :
-				   !strcmp(word, "dry_run") ? HF_REMEDY_DRY : HF_REMEDY_OFF;
-
-	json_decref(part);
-	return mode;
-}
-
-static void remedy_say(struct hf_checks *w, const struct hf_remedy_rule *rule, const char *what,
-		       const char *result, const char *why)
-{
-	hf_log_app(HF_LOG_NOTICE, "remedy", NULL, "%s for %s: %s%s%s", rule->name, rule->check, what,
-		   why[0] ? ": " : "", why);
-	hf_parent_append(w->parent, NULL, &hf_actor_self, "remedy.step", rule->check, "event", result, 0,
-			 json_pack("{s:s, s:s, s:s}", "remedy", rule->name, "what", what, "why", why),
-			 NULL, NULL);
-}
-
-static void remedy_step(struct hf_checks *w, size_t i, enum hf_remedy_mode mode,
-			const struct hf_health_check *c)
-{
-	const struct hf_remedy_rule *rule = &remedies[i].rule;
-	enum hf_remedy_step step = hf_remedy_step(&w->remedy[i], c->said, mode, now_ns(w));
-	int ret;
-
-	switch (step) {
-	case HF_REMEDY_REST:
-		break;
-	case HF_REMEDY_TRY:
-		if (mode == HF_REMEDY_DRY) {
-			remedy_say(w, rule, "would be tried", "ok", c->found.text);
-			break;
-		}
-		remedy_say(w, rule, "is tried", "ok", c->found.text);
-		ret = remedies[i].act(w, c);
-		if (ret)
-			remedy_say(w, rule, "could not be tried", "error", strerror(-ret));
-		break;
-	case HF_REMEDY_HELPED:
-		remedy_say(w, rule, "has helped", "ok", "");
-		break;
-	case HF_REMEDY_FAILED:
-		remedy_say(w, rule, "did not help", "error", c->found.text);
-		break;
-	case HF_REMEDY_SPENT:
-		remedy_say(w, rule, "was tried often enough for today: somebody must look", "error",
-			   c->found.text);
-		break;
-	}
 }
 
 /* ------------------------------------------------------------------ checks */
@@ -247,7 +123,7 @@ void hf_checks_heard(struct hf_checks *w, enum hf_proc from, const json_t *findi
 /* Who is not wanted has nothing to say, and that is as it should be. */
 static void ask_nobody(struct hf_checks *w)
 {
-	struct hf_finding well = hf_finding(HF_HEALTH_OK, NAN, NAN, " ");
+	struct hf_finding well = hf_finding_ok(NAN, NAN);
 
 	for (size_t i = 0; i < CHECKS; i++)
 		if (checks[i].who != HF_PROC_PARENT &&
@@ -300,7 +176,6 @@ static bool all_ready(const struct hf_parent *p)
 void hf_checks_round(struct hf_checks *w)
 {
 	uint64_t real_ns = hf_real_ns(hf_parent_clock(w->parent));
-	enum hf_remedy_mode mode = mode_of(w);
 	struct hf_host_findings own;
 
 	w->started |= w->parent->state == HF_ST_RUNNING && all_ready(w->parent);
@@ -315,13 +190,21 @@ void hf_checks_round(struct hf_checks *w)
 		if (hf_health_tick(&w->check[i], now_ns(w), real_ns))
 			changed(w, &w->check[i]);
 	degrade(w);
-	for (size_t i = 0; i < REMEDIES; i++)
-		remedy_step(w, i, mode, check_find(w, remedies[i].rule.check));
+	hf_remedies_round(&w->remedies, w->parent, w->mode);
 }
 
-void hf_checks_configured(struct hf_checks *w, const char *text, size_t len)
+void hf_checks_configured(struct hf_checks *w, const json_t *part, const char *text, size_t len)
 {
-	hf_host_configured(&w->host, text, len);
+	const char *remedies = hf_config_text(part, "health.remedies");
+
+	w->mode = !strcmp(remedies, "on") ? HF_REMEDY_ON :
+		  !strcmp(remedies, "dry_run") ? HF_REMEDY_DRY : HF_REMEDY_OFF;
+	hf_host_configured(&w->host, part, text, len);
+}
+
+const struct hf_health_check *hf_checks_find(const struct hf_checks *w, const char *name)
+{
+	return check_find((struct hf_checks *)w, name);
 }
 
 /* ----------------------------------------------------------------- answers */
@@ -355,10 +238,10 @@ const char *hf_checks_level(const struct hf_checks *w)
 static json_t *check_report(const struct hf_checks *w, const struct hf_health_check *c)
 {
 	json_t *j = hf_health_json(c, CHANGES_TOLD);
+	json_t *remedy = hf_remedies_json(&w->remedies, c->rule->name, now_ns(w));
 
-	for (size_t i = 0; i < REMEDIES; i++)
-		if (!strcmp(remedies[i].rule.check, c->rule->name))
-			json_object_set_new(j, "remedy", hf_remedy_json(&w->remedy[i], now_ns(w)));
+	if (remedy)
+		json_object_set_new(j, "remedy", remedy);
 	return j;
 }
 
@@ -389,8 +272,7 @@ int hf_checks_new(struct hf_checks **out, struct hf_parent *p)
 	w->parent = p;
 	for (size_t i = 0; i < CHECKS; i++)
 		hf_health_init(&w->check[i], &checks[i].rule, hf_real_ns(hf_parent_clock(p)));
-	for (size_t i = 0; i < REMEDIES; i++)
-		hf_remedy_init(&w->remedy[i], &remedies[i].rule);
+	hf_remedies_init(&w->remedies);
 	*out = w;
 	return 0;
 }

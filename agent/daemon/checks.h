@@ -15,6 +15,7 @@
 
 struct hf_parent;
 struct hf_checks;
+struct hf_health_check;
 
 int hf_checks_new(struct hf_checks **out, struct hf_parent *p);
 void hf_checks_free(struct hf_checks *w);
@@ -22,8 +23,10 @@ void hf_checks_free(struct hf_checks *w);
 void hf_checks_heard(struct hf_checks *w, enum hf_proc from, const json_t *findings);
 /* With each round of PINGs: the parent's own findings, what has grown stale, remedies. */
 void hf_checks_round(struct hf_checks *w);
-/* A configuration is in force that was read from @text. */
-void hf_checks_configured(struct hf_checks *w, const char *text, size_t len);
+/* A configuration is in force that was read from @text; @part: the parent's of it. */
+void hf_checks_configured(struct hf_checks *w, const json_t *part, const char *text, size_t len);
+/* NULL: there is none of this name. */
+const struct hf_health_check *hf_checks_find(const struct hf_checks *w, const char *name);
 
 /* For PING, and the probes (front/probes.h). New reference. */
 json_t *hf_checks_brief(const struct hf_checks *w);

@@ -61,16 +61,11 @@ enum hf_proc hf_host_largest(const struct hf_parent *p)
 	return largest;
 }
 
-static int64_t limit(const json_t *part, const char *path)
-{
-	return hf_config_int(part, path);
-}
-
-static struct hf_finding memory(const struct hf_parent *p, const json_t *part, const json_t *own)
+static struct hf_finding memory(const struct hf_host *h, const struct hf_parent *p, const json_t *own)
 {
 	enum hf_proc largest = hf_host_largest(p);
 	int64_t sum = json_integer_value(json_object_get(own, "rss_bytes"));
-	double mib, most = (double)limit(part, "health.memory_mib");
+	double mib, most = h->memory_mib;
 
 	for (int i = 1; i < HF_PROCS; i++)
 		sum += used(&p->children[i], "rss_bytes");
@@ -81,11 +76,11 @@ static struct hf_finding memory(const struct hf_parent *p, const json_t *part, c
 }
 
 /* Time of all processes since the last look. One that was started again counts from zero. */
-static struct hf_finding cpu(struct hf_host *h, const struct hf_parent *p, const json_t *part,
-			     const json_t *own, uint64_t now_ns)
+static struct hf_finding cpu(struct hf_host *h, const struct hf_parent *p, const json_t *own,
+			     uint64_t now_ns)
 {
 	uint64_t sum_us = (uint64_t)json_integer_value(json_object_get(own, "cpu_us"));
-	double percent = NAN, most = (double)limit(part, "health.cpu_percent");
+	double percent = NAN, most = h->cpu_percent;
 
 	for (int i = 1; i < HF_PROCS; i++)
 		sum_us += (uint64_t)used(&p->children[i], "cpu_us");
@@ -93,7 +88,7 @@ static struct hf_finding cpu(struct hf_host *h, const struct hf_parent *p, const
 		percent = (double)(sum_us - h->cpu_us) * 1e5 / (double)(now_ns - h->seen_ns);
 	h->cpu_us = sum_us;
 	if (isnan(percent))
-		return hf_finding(HF_HEALTH_OK, NAN, most, " ");
+		return hf_finding_ok(NAN, most);
 	return hf_finding(hf_health_of(percent, most, INFINITY), percent, most,
 			  "%.0f %% of one processor", percent);
 }
@@ -108,7 +103,7 @@ static struct hf_finding clock_of(struct hf_host *h, const struct hf_clock *cloc
 
 	h->offset_ns = offset_ns;
 	if (step_ns < STEP_NS && step_ns > -STEP_NS)
-		return hf_finding(HF_HEALTH_OK, 0, NAN, " ");
+		return hf_finding_ok(0, NAN);
 	return hf_finding(HF_HEALTH_WARN, s, NAN,
 			  "the time of day was set by %+.0f s: records and expiry dates go by it", s);
 }
@@ -120,8 +115,10 @@ static void digest(const char *text, size_t len, unsigned char out[32])
 	EVP_Digest(text, len, out, NULL, EVP_sha256(), NULL);
 }
 
-void hf_host_configured(struct hf_host *h, const char *text, size_t len)
+void hf_host_configured(struct hf_host *h, const json_t *part, const char *text, size_t len)
 {
+	h->memory_mib = (double)hf_config_int(part, "health.memory_mib");
+	h->cpu_percent = (double)hf_config_int(part, "health.cpu_percent");
 	digest(text, len, h->digest);
 	h->mtime = (struct timespec){ 0 };	/* look at the file again */
 }
@@ -162,16 +159,14 @@ static struct hf_finding configuration(struct hf_host *h, const char *path)
 void hf_host_look(struct hf_host *h, struct hf_parent *p, struct hf_host_findings *f)
 {
 	const struct hf_clock *clock = hf_parent_clock(p);
-	json_t *part = hf_config_part(hf_parent_config(p), HF_PROC_PARENT);
 	json_t *own = hf_usage_json(p->usage_fd);
 	uint64_t now_ns = hf_mono_ns(clock);
 
 	f->processes = processes(p);
-	f->memory = memory(p, part, own);
-	f->cpu = cpu(h, p, part, own, now_ns);
+	f->memory = memory(h, p, own);
+	f->cpu = cpu(h, p, own, now_ns);
 	f->clock = clock_of(h, clock);
 	f->configuration = configuration(h, hf_parent_config_file(p));
 	h->seen_ns = now_ns;
 	json_decref(own);
-	json_decref(part);
 }

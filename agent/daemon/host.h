@@ -17,6 +17,7 @@ struct hf_parent;
 /* What was seen the last time. Zeros at first. */
 struct hf_host {
 	uint64_t seen_ns, cpu_us;
+	double memory_mib, cpu_percent;	/* of the configuration */
 	int64_t offset_ns;		/* of the time of day against the loop's clock */
 	unsigned char digest[32];	/* SHA-256 of the text in force */
 	struct timespec mtime;		/* of the file that was read last, */
@@ -30,7 +31,7 @@ struct hf_host_findings {
 };
 
 void hf_host_look(struct hf_host *h, struct hf_parent *p, struct hf_host_findings *f);
-void hf_host_configured(struct hf_host *h, const char *text, size_t len);
+void hf_host_configured(struct hf_host *h, const json_t *part, const char *text, size_t len);
 /* The process that has said to use the most memory. */
 enum hf_proc hf_host_largest(const struct hf_parent *p);
 

@@ -68,10 +68,11 @@ uint32_t hf_parent_committed_now(struct hf_parent *p, const char *text, size_t l
 	json_t *part = hf_config_part(p->config, HF_PROC_PARENT);
 	int level = part ? hf_log_level_parse(hf_config_text(part, "log.level")) : -ENOMEM;
 
-	json_decref(part);
 	if (level > 0)
 		hf_log_level((enum hf_log_level)level);
-	hf_checks_configured(p->checks, text, len);
+	if (part)
+		hf_checks_configured(p->checks, part, text, len);
+	json_decref(part);
 	return p->env.ops->committed ? p->env.ops->committed(p, p->config, text, len) : 0;
 }
 
@@ -279,8 +280,9 @@ json_t *hf_parent_status(struct hf_parent *p, bool stats)
 	for (int i = 1; list && i < HF_PROCS; i++)
 		json_array_append_new(list, child_status(&p->children[i], stats));
 	return json_pack("{s:s, s:I, s:s, s:o*, s:o*, s:o}", "version", HF_VERSION, "since_ns",
-			 (json_int_t)p->since_ns, "level", hf_checks_level(p->checks), "usage", stats ? hf_usage_json(p->usage_fd) : NULL,
-			 "health", stats ? hf_checks_levels(p->checks) : NULL, "processes", list);
+			 (json_int_t)p->since_ns, "level", hf_checks_level(p->checks), "usage",
+			 stats ? hf_usage_json(p->usage_fd) : NULL, "health",
+			 stats ? hf_checks_levels(p->checks) : NULL, "processes", list);
 }
 
 struct hf_loop *hf_parent_loop(struct hf_parent *p)

@@ -256,7 +256,7 @@ static json_t *stats(struct hf_service *svc)
 static void findings(struct hf_service *svc, json_t *list)
 {
 	const struct export *x = hf_service_data(svc);
-	struct hf_finding f = hf_finding(HF_HEALTH_OK, NAN, NAN, " ");
+	struct hf_finding f = hf_finding_ok(NAN, NAN);
 
 	for (size_t i = 0; x && i < x->n; i++) {
 		struct hf_finding one = exp_target_finding(x->targets[i]);

@@ -275,7 +275,7 @@ struct hf_finding exp_target_finding(const struct exp_target *t)
 	char to[EXP_PATH + 8];
 
 	if (hf_breaker_state(&t->breaker) == HF_BREAKER_CLOSED && !(t->waiting && t->error[0]))
-		return hf_finding(HF_HEALTH_OK, (double)t->failures, NAN, " ");
+		return hf_finding_ok((double)t->failures, NAN);
 	return hf_finding(HF_HEALTH_FAIL, (double)t->failures, NAN, "%.60s takes no anchors: %.80s",
 			  place(t, to), t->error);
 }

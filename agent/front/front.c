@@ -202,7 +202,7 @@ static json_t *stats(struct hf_service *service)
 static void findings(struct hf_service *service, json_t *list)
 {
 	const struct hf_server *s = server_of(service);
-	struct hf_finding f = hf_finding(HF_HEALTH_OK, NAN, NAN, " ");
+	struct hf_finding f = hf_finding_ok(NAN, NAN);
 	double days, least;
 
 	if (s && s->role == HF_PROC_FRONT && s->daemon && s->now.site.tls) {

@@ -393,7 +393,8 @@ json_t *hf_show_stats(struct hf_keeper *k)
 		json_array_append_new(list, j);
 	}
 	return json_pack("{s:o, s:b, s:b, s:s, s:b, s:i, s:I, s:o}", "arrays", list, "silenced",
-			 (int)(k->disarmed_ns != 0), "durable", (int)hf_ladder_durable(&k->ladder), "why", hf_ladder_why(&k->ladder),
+			 (int)(k->disarmed_ns != 0), "durable", (int)hf_ladder_durable(&k->ladder),
+			 "why", hf_ladder_why(&k->ladder),
 			 "auth", (int)(k->auth != NULL), "leases", (int)leases, "unrecorded",
 			 (json_int_t)hf_arrays_pending(k), "state", hf_store_json(k));
 }

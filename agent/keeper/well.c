@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What the keeper has to say of driver and arrays when the parent asks how it is
- * (daemon/health.c has the checks): of each kind the worst array. Only what the
+ * (daemon/checks.c has the checks): of each kind the worst array. Only what the
  * driver says at once; nothing here changes an array, but the self-test that the
  * parent may ask for as a remedy.
  */
@@ -35,7 +35,7 @@ void hf_well_event(struct hf_array *a, const struct holdfast_event *e)
 	a->well.failed = e->count;
 }
 
-/* Who may open the device node: whoever may, may ask for a lease's rights without the keeper. */
+/* Who may open the device node: whoever may, may silence and read everything. */
 static struct hf_finding node(struct hf_array *a)
 {
 	struct stat st;
@@ -47,7 +47,7 @@ static struct hf_finding node(struct hf_array *a)
 		return hf_finding(HF_HEALTH_FAIL, NAN, NAN,
 				  "/dev/holdfast%" PRIu32 " has owner %u and mode %04o: it must be root's, and closed to others",
 				  a->index, (unsigned int)st.st_uid, (unsigned int)st.st_mode & 07777);
-	return hf_finding(HF_HEALTH_OK, NAN, NAN, " ");
+	return hf_finding_ok(NAN, NAN);
 }
 
 /* The least of the newest margins, in % of the deadline. */
@@ -62,7 +62,7 @@ static struct hf_finding beat(const struct hf_array *a)
 		if (a->margin_us[i % HF_BEATS] < least_us)
 			least_us = a->margin_us[i % HF_BEATS];
 	if (!n || !a->deadline_ms)
-		return hf_finding(HF_HEALTH_OK, NAN, NAN, " ");
+		return hf_finding_ok(NAN, NAN);
 	percent = least_us / 10.0 / a->deadline_ms;
 	health = hf_health_of(percent, 30, 10);
 	return hf_finding(health, percent, 30,
@@ -82,7 +82,7 @@ static struct hf_finding sensors(const struct holdfast_status *st)
 				  "%" PRIu32 " of %" PRIu32 " sensors have no plausible new reading, first number %" PRIu32 " (%s)",
 				  without, st->sensors, first,
 				  holdfast_sensor_kind_name(st->sensor[first].kind));
-	return hf_finding(HF_HEALTH_OK, 0, 0, " ");
+	return hf_finding_ok(0, 0);
 }
 
 /* The hottest reading against the limit that trips; NAN: there is none. */
@@ -97,7 +97,7 @@ static struct hf_finding temperature(const struct hf_keeper *k, const struct hol
 		    st->sensor[i].value > hottest)
 			hottest = st->sensor[i].value;
 	if (hottest == INT64_MIN)
-		return hf_finding(HF_HEALTH_OK, NAN, NAN, " ");
+		return hf_finding_ok(NAN, NAN);
 	health = hf_health_of((double)hottest, (double)(crit - k->settings->well.margin_mc),
 			      (double)crit);
 	return hf_finding(health, (double)hottest / 1000, (double)crit / 1000,
@@ -110,7 +110,7 @@ static struct hf_finding supply(const struct holdfast_status *st, const struct h
 {
 	double low = (double)eff->limit[HOLDFAST_LIM_SUPPLY_MIN] / 1000;
 	double high = (double)eff->limit[HOLDFAST_LIM_SUPPLY_MAX] / 1000, edge = (high - low) / 10;
-	struct hf_finding f = hf_finding(HF_HEALTH_OK, NAN, NAN, " ");
+	struct hf_finding f = hf_finding_ok(NAN, NAN);
 
 	for (uint32_t i = 0; i < st->sensors && i < HOLDFAST_MAX_SENSORS; i++) {
 		double v = (double)st->sensor[i].value / 1000;
@@ -133,7 +133,7 @@ static struct hf_finding supply(const struct holdfast_status *st, const struct h
 static struct hf_finding trips(const struct holdfast_status *st)
 {
 	if (st->state != HOLDFAST_STATE_TRIPPED)
-		return hf_finding(HF_HEALTH_OK, st->trips, NAN, " ");
+		return hf_finding_ok(st->trips, NAN);
 	return hf_finding(st->trip_severity >= HOLDFAST_SEV_EMERGENCY ? HF_HEALTH_FAIL : HF_HEALTH_WARN,
 			  st->trips, NAN, "tripped: %s (%s)", holdfast_cause_name(st->trip_cause),
 			  holdfast_severity_name(st->trip_severity));
@@ -151,7 +151,7 @@ static struct hf_finding events(struct hf_array *a)
 		return hf_finding(HF_HEALTH_WARN, (double)lost, 0,
 				  "%" PRIu64 " times events were lost or late, the last time %" PRIu64 " s ago",
 				  lost, (uint64_t)((now_ns - a->well.lost_ns) / HF_S));
-	return hf_finding(HF_HEALTH_OK, (double)lost, 0, " ");
+	return hf_finding_ok((double)lost, 0);
 }
 
 static struct hf_finding leases(const struct hf_array *a)
@@ -169,7 +169,7 @@ static struct hf_finding limits(const struct hf_array *a)
 		return hf_finding(HF_HEALTH_WARN, (double)a->lacks, 0,
 				  "%zu limits are tighter than the configuration wants, and sealed until reboot",
 				  a->lacks);
-	return hf_finding(HF_HEALTH_OK, 0, 0, " ");
+	return hf_finding_ok(0, 0);
 }
 
 static struct hf_finding self_test(const struct hf_array *a)
@@ -191,7 +191,7 @@ static struct hf_finding calibration(const struct hf_array *a)
 	struct hf_site site;
 
 	if (hf_settings_site(s, a->index, a->serial, &site) != 1 || !site.calibrated_s)
-		return hf_finding(HF_HEALTH_OK, NAN, most, " ");
+		return hf_finding_ok(NAN, most);
 	days = (double)((int64_t)(hf_real_ns(a->keeper->clock) / HF_S) - site.calibrated_s) / DAY_S;
 	if (days < -1)
 		return hf_finding(HF_HEALTH_WARN, days, most, "calibrated in the future: %.0f days from now",
@@ -245,7 +245,7 @@ static struct hf_finding driver(struct hf_keeper *k)
 	}
 	if (json_array_size(json_object_get(k->settings->config, "arrays")) && !kept)
 		return hf_finding(HF_HEALTH_FAIL, 0, 1, "%d arrays are there, none of them is kept", n);
-	return hf_finding(HF_HEALTH_OK, kept, NAN, " ");
+	return hf_finding_ok(kept, NAN);
 }
 
 void hf_well_findings(struct hf_keeper *k, json_t *list)
@@ -267,7 +267,7 @@ void hf_well_findings(struct hf_keeper *k, json_t *list)
 	}
 	for (int kind = 0; kind < KINDS; kind++) {
 		if (first)	/* no array: nothing of one is wrong */
-			worst[kind] = hf_finding(HF_HEALTH_OK, NAN, NAN, " ");
+			worst[kind] = hf_finding_ok(NAN, NAN);
 		hf_findings_add(list, names[kind], &worst[kind]);
 	}
 }

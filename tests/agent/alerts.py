@@ -10,43 +10,17 @@ import pwd
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 import urllib.parse
 import urllib.request
 
 import api
+from live import child, ctl, ok, plan, sim, until
 
-HF = os.environ.get("HF", "build/agent/holdfastctl")
 PACKAGING = "scripts/packaging/prometheus/"
 ETC = "/tmp/prometheus/"
-SIM = "/sys/kernel/config/holdfast_sim/lab/"
-tests = 0
 heard = []      # (receiver, status, labels)
-
-
-def ok(good, name, *more):
-    global tests
-    tests += 1
-    print("ok" if good else "not ok", tests, "-", name)
-    for line in () if good else more:
-        print("#  ", str(line)[:1500].replace("\n", "\n#   "))
-    sys.stdout.flush()
-    return good
-
-
-def until(fn, seconds, pause=0.5):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if fn():
-            return True
-        time.sleep(pause)
-    return False
-
-
-def ctl(*args):
-    return subprocess.run([HF, *args], capture_output=True, text=True, check=False, timeout=30)
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
@@ -69,11 +43,6 @@ def write(name, text):
 def read(path):
     with open(path, encoding="utf-8") as f:
         return f.read()
-
-
-def sim(name, value):
-    with open(SIM + name, "w", encoding="ascii") as f:
-        f.write(value)
 
 
 def start():
@@ -125,19 +94,18 @@ def fires(alert, receiver, fault, cure, seconds=60, **labels):
 
 
 def kill(role):
-    out = subprocess.run(["pgrep", "-P", os.environ["AGENT_PID"], "-f", "--", f"-x {role}"], capture_output=True, text=True, check=False).stdout.split()
-    if out:
-        os.kill(int(out[0]), signal.SIGKILL)
+    pid = child(os.environ["AGENT_PID"], role)
+    if pid:
+        os.kill(pid, signal.SIGKILL)
 
 
 def main():
     start()
     ok(until(lambda: query('up{job="holdfast"} == 1'), 90), "Prometheus scrapes the agent", query('up{job="holdfast"}'))
     ok(until(lambda: query("holdfast_array_state"), 20), "and sees the array")
-    loaded = query("count(count by (alertname) (ALERTS))")
     rules = json.load(urllib.request.urlopen("http://127.0.0.1:9090/api/v1/rules", timeout=10))["data"]["groups"]
     health = {r["name"]: r["health"] for g in rules for r in g["rules"]}
-    ok(len(health) > 15, f"{len(health)} rules are loaded", loaded)
+    ok(len(health) > 15, f"{len(health)} rules are loaded")
     fires("HoldfastTripped", "now", lambda: ctl("silence", "--latch"), lambda: until(lambda: ctl("reset").returncode == 0, 20), array="lab")
     ctl("silence")
     fires("HoldfastSensorInvalid", "lab", lambda: sim("fault_temp0", "nan"), lambda: sim("fault_temp0", "none"), array="lab", sensor="0")
@@ -156,7 +124,7 @@ def main():
     ok(not bad, "every rule could be evaluated all the time", bad)
     for p in running:
         p.terminate()
-    print(f"1..{tests}")
+    plan()
 
 
 running = []

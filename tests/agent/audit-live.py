@@ -19,7 +19,7 @@ import time
 
 import api
 import inject
-from degrade import ok, plan, until
+from live import ok, plan, until
 
 HF, HFD = os.environ["HF"], os.environ["HFD"]
 ETC, LOG = os.environ["ETC"], os.environ["LOG"]
@@ -303,7 +303,7 @@ def retention(io):
 
 
 def slow_act(corr):
-    """An act that is announced at once and takes long: a password is hashed."""
+    """An act that is announced at once and takes seconds: a password is hashed (pbkdf2_iterations of audit-live.sh)."""
     def run():
         try:
             post("/v1/users/m-load/password", {"password": "correct horse battery staple 7"}, corr)
@@ -338,9 +338,9 @@ def open_intents(io):
     ok(code == 0, f"{io}: verifies after that", text)
 
 
-def flip(path, where=0.5):
+def flip(path, where):
     with open(path, "r+b") as f:
-        f.seek(int(os.path.getsize(path) * where))
+        f.seek(where)
         byte = f.read(1)[0]
         f.seek(-1, os.SEEK_CUR)
         f.write(bytes([byte ^ 1]))
@@ -363,19 +363,20 @@ def damage(io):
         code, text = verify()
         ok(code == 1, f"{io}: {what}: the verifier finds it", code, text)
     at = len(closed())
-    changed = int(closed()[-2][-12:-4])
-    flip(closed()[-2])
+    victim = closed()[-2]
+    changed = int(victim[-12:-4])
+    flip(victim, os.path.getsize(victim) // 2)
     end = time.monotonic() + 60
     while len(closed()) == at and time.monotonic() < end and arm().status == 200:
         pass
     refused("a closed segment changed while running")
     agent.stop()
     last = sorted(glob.glob(STATE + "/*.log"))[-1]
-    flip(last, 0.9)	# behind the record of the break
+    flip(last, os.path.getsize(last) - 300)	# in its last records, behind the one of the break
     agent.start()
     refused("the last segment changed while it was down")
     breaks = [r["detail"]["segment"] for r in search(action="audit.break")]
-    ok(breaks == [changed, int(last[-12:-4])], f"{io}: which ones is on record", breaks)
+    ok(breaks == [changed, int(last[-12:-4])], f"{io}: which ones is on record", breaks, changed, last)
     chains = {open(p, "rb").read(72)[56:72] for p in glob.glob(STATE + "/*.log")}
     ok(len(chains) == 2, f"{io}: and a new chain was begun", chains)
 

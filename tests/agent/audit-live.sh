@@ -22,6 +22,8 @@ audit:
   warn_free_bytes: 8388608
   refuse_free_bytes: 4194304
   reserve_bytes: 1048576
+auth:
+  pbkdf2_iterations: 10000000
 api:
   requests_per_minute: 1000000
   block_after: 100000

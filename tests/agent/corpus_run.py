@@ -18,6 +18,7 @@ import time
 import api
 import corpus_send as send
 import matrix
+from live import ok, plan
 from corpus import cli, config, device, keeper, kit, netlink, web
 
 # surface: (hostile, benign, sender)
@@ -32,16 +33,6 @@ SURFACES = {
 }
 SYSFS = "/sys/class/holdfast/holdfast0/"
 STATE = "/var/lib/holdfast/"
-tests = 0
-
-
-def ok(good, name, *more):
-    global tests
-    tests += 1
-    print("ok" if good else "not ok", tests, "-", name)
-    for line in () if good else more:
-        print("#  ", str(line)[:1500].replace("\n", "\n#   "))
-    sys.stdout.flush()
 
 
 # ------------------------------------------------------------- what matters
@@ -245,7 +236,7 @@ def main():
         out[name] = surface.run()
         with open(os.path.join(os.environ["VM_OUT"], "security.json"), "w", encoding="utf-8") as f:
             json.dump(out, f, indent=1)
-    print(f"1..{tests}")
+    plan()
 
 
 if __name__ == "__main__":

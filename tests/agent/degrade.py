@@ -12,37 +12,10 @@ import time
 
 import api
 from ledger import Ledger
+from live import ctl, ok, plan, player, until
 
-HF = os.environ.get("HF", "build/agent/holdfastctl")
 STATE = "/var/lib/holdfast"
 FILL = STATE + "/fill"
-tests = 0
-
-
-def ok(good, name, *more):
-    global tests
-    tests += 1
-    print("ok" if good else "not ok", tests, "-", name)
-    for line in () if good else more:
-        print("#  ", str(line).replace("\n", "\n#   "))
-    sys.stdout.flush()
-
-
-def plan():
-    print(f"1..{tests}")
-
-
-def until(fn, seconds=15, pause=0.05):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if fn():
-            return True
-        time.sleep(pause)
-    return False
-
-
-def ctl(*args):
-    return subprocess.run([HF, *args], capture_output=True, text=True, check=False, timeout=30)
 
 
 def state():
@@ -68,12 +41,6 @@ def fill_disk():
     except OSError:
         pass
     os.close(fd)
-
-
-def player():
-    return subprocess.Popen(["setpriv", "--reuid=hf-operator", "--regid=hf-operator", "--init-groups", HF, "play", "--arm",
-                             "--loop", "forever", "/tmp/one.hfs"], stdout=subprocess.DEVNULL,
-                            stderr=open("/tmp/play.log", "ab"))
 
 
 def play_and(name, ledger, act):

@@ -20,45 +20,16 @@ import time
 import api
 import corpus_send
 import inject
+from ledger import Ledger
+from live import HF, child, ctl, ok, plan, player, sim, until
 
 HFD, SANDBOX, CONFIG, LOG = sys.argv[1:5]
-HF = os.environ.get("HF", "build/agent/holdfastctl")
 STATE = "/var/lib/holdfast"
-SIM = "/sys/kernel/config/holdfast_sim/lab/"
 ROLES = ("audit", "auth", "keeper", "export", "local", "front")
 SELF_TEST = 3 << 30 | 40 << 16 | 0xDF << 8 | 0x23   # HOLDFAST_IOC_SELF_TEST
 MMAP, POPULATE = 9, 0x8000 | 0x22
 HUNG_CALLS, ASKERS = 150, 5     # for each of seven processes: over 1000
-tests = 0
 flipped = set()
-
-
-def ok(good, name, *more):
-    global tests
-    tests += 1
-    print("ok" if good else "not ok", tests, "-", name)
-    for line in () if good else more:
-        print("#  ", str(line)[:1500].replace("\n", "\n#   "))
-    sys.stdout.flush()
-    return good
-
-
-def until(fn, seconds, pause=0.3):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if fn():
-            return True
-        time.sleep(pause)
-    return False
-
-
-def ctl(*args, timeout=30):
-    return subprocess.run([HF, *args], capture_output=True, text=True, check=False, timeout=timeout)
-
-
-def sim(name, value):
-    with open(SIM + name, "w", encoding="ascii") as f:
-        f.write(value)
 
 
 def report():
@@ -107,8 +78,7 @@ def probe(path, via="local"):
 
 
 def pid_of(role):
-    out = subprocess.run(["pgrep", "-P", str(agent.pid), "-f", "--", f"-x {role}"], capture_output=True, text=True, check=False).stdout
-    return int(out.split()[0]) if out.split() else 0
+    return child(agent.pid, role)
 
 
 def flip(name, wrong, fault, cure, what, seconds=20, back=25):
@@ -406,6 +376,10 @@ def disk():
 def audit():
     ok(probe("/readyz")[0] == 200, "ready", probe("/readyz?verbose"))
     ok(says("audit", "ok", seconds=30), "audit: ok before", check("audit"))
+    ledger = Ledger("lab")
+    playing = player()
+    emits = until(lambda: ledger.read() or ledger.emitting, 20)
+    ok(emits, "audit: the array emits before, by the ledger", ctl("status").stdout)
     fill(0)
     got = until(lambda: (api.Client("local").call("POST", "/v1/keys/rotate", {"comment": "no room"}), check("audit")["health"] == "fail")[1], 60)
     if ok(got, f"audit: the disk is full: {check('audit')['text']}", check("audit")):
@@ -416,6 +390,10 @@ def audit():
     ok(probe("/readyz?exclude=audit")[0] == 200, "audit: whoever does not care may leave it out")
     ok(probe("/livez")[0] == 200 and probe("/startupz")[0] == 200, "audit: alive and started all the same")
     ok(until(lambda: report().get("level") == "silent", 20), "audit: the keeper has silenced all, and the agent is at silent", report().get("level"))
+    ledger.read()
+    ok(emits and not ledger.emitting and not ledger.lost, "audit: the array emits no more, by the ledger")
+    playing.kill()
+    playing.wait()
     ok(ctl("silence").returncode == 0, "audit: silencing works")
     empty()
     ok(says("audit", "ok", seconds=60), "audit: and ok again", check("audit"))
@@ -443,6 +421,8 @@ def asked():
     r = report()
     ok(len(r["checks"]) >= 16 and r["ready"] and r["started"], f"{len(r['checks'])} checks", r)
     ok(all(set(c) >= {"name", "what", "health", "since_ns", "text", "history"} for c in r["checks"]), "each says what, since when, and what it said before")
+    # a probe knows what the parent said with its last PING, up to two seconds ago
+    until(lambda: probe("/readyz", "net")[0] == 200, 10)
     status, text = probe("/readyz?verbose", "net")
     ok(status == 200 and "[+]processes ok" in text and "degrees" not in text, "the network sees names and words", text)
     for path in ("/readyz?x", "/readyz?verbose&verbose", "/readyz?exclude=", "/livez?exclude=" + "x" * 30, "/startupz?verbose=1"):
@@ -518,7 +498,7 @@ def main():
        f"p99 {times[len(times) * 99 // 100]:.3f} s, latest {times[-1]:.3f} s")
     agent.terminate()
     ok(agent.wait(30) == 0, "the agent ends in order")
-    print(f"1..{tests}")
+    plan()
 
 
 agent = None

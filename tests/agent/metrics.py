@@ -9,17 +9,12 @@ import signal
 import subprocess
 
 import api
-from degrade import ok, plan, until
+from live import child, ok, plan, sim, until
 from metrics_check import Page
 
 HF = os.environ["HF"]
 SIM = "/sys/kernel/config/holdfast_sim/lab/"
 OPEN = "Accept: application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
-
-
-def sim(name, value):
-    with open(SIM + name, "w", encoding="ascii") as f:
-        f.write(str(value))
 
 
 def ctl(*args, user=None):
@@ -136,9 +131,7 @@ def faults():
     seen = (after.get("holdfast_array_trips_seen_total", array="lab", cause="operator") or 0) - \
         (before.get("holdfast_array_trips_seen_total", array="lab", cause="operator") or 0)
     ok(seen == 1, "and by its cause", seen)
-    pid = subprocess.run(["pgrep", "-P", os.environ["AGENT_PID"], "-f", "--", "-x export"], capture_output=True, text=True,
-                         check=False).stdout.split()[0]
-    os.kill(int(pid), signal.SIGKILL)
+    os.kill(child(os.environ["AGENT_PID"], "export"), signal.SIGKILL)
     ok(until(lambda: page().get("holdfast_process_restarts_total", process="export") == 1, 10, pause=0.3), "a process that was killed: one restart")
 
 
@@ -168,8 +161,7 @@ def who():
 
 def hangs():
     """A page comes in time although a process does not answer (and is killed for it), and says what is missing."""
-    pid = int(subprocess.run(["pgrep", "-P", os.environ["AGENT_PID"], "-f", "--", "-x keeper"], capture_output=True, text=True,
-                             check=False).stdout.split()[0])
+    pid = child(os.environ["AGENT_PID"], "keeper")
     os.kill(pid, signal.SIGSTOP)
     answer, p = scrape()
     ok(answer.status == 200 and not p.wrong, "keeper stopped: there is a page", answer.status, *p.wrong[:5])

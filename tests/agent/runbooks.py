@@ -45,7 +45,7 @@ def checks():
     told = re.findall(r"^### (\w+)$", read("docs/runbooks/health.md"), re.M)
     ok(len(names) >= 16 and names == set(told) and len(told) == len(set(told)), f"{len(names)} checks of health, a section each",
        sorted(names ^ set(told)))
-    remedies = set(re.findall(r'\.check = "\w+", \.name = "(\w+)"', read("agent/daemon/checks.c")))
+    remedies = set(re.findall(r'\.check = "\w+", \.name = "(\w+)"', read("agent/daemon/remedies.c")))
     for what, there in (("Remedies", remedies), ("Level", set(re.findall(r'"(\w+)"', read("agent/common/degrade.c").split("words[] =")[1].split(";")[0])))):
         told = set(re.findall(r"^\| `(\w+)` \|", read("docs/health.md").split(f"## {what}\n")[1].split("\n## ")[0], re.M))
         ok(there and there == told, f"{what.lower()}: {len(there)} are described", sorted(there ^ told))

@@ -238,6 +238,22 @@ Test(checks, never_the_keeper)
 	end();
 }
 
+Test(checks, export_is_started_again_when_nobody_takes_anchors_for_long)
+{
+	begin_with(PLAIN);
+	round_(2);
+	for (int i = 0; i < 150; i++) {
+		hear(HF_PROC_EXPORT, "anchors", HF_HEALTH_FAIL, -1);
+		cr_expect_eq(parent->children[HF_PROC_EXPORT].state, HF_CHILD_READY, "after %d s", 2 * i);
+		round_(2);
+	}
+	hear(HF_PROC_EXPORT, "anchors", HF_HEALTH_FAIL, -1);
+	round_(2);
+	cr_expect_eq(parent->children[HF_PROC_EXPORT].state, HF_CHILD_DYING);
+	cr_expect_eq(recorded("remedy.step", "anchors"), 1);
+	end();
+}
+
 Test(checks, dry_run_and_off_do_nothing)
 {
 	static const char *const modes[] = { PLAIN "health: { memory_mib: 4000, remedies: dry_run }\n",

@@ -15,7 +15,7 @@ import sys
 import time
 
 import api
-from degrade import ok, plan, until
+from live import ok, plan, until
 from ledger import Ledger
 
 HF, ETC, LOG = os.environ["HF"], os.environ["ETC"], os.environ["LOG"]
