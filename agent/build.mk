@@ -65,14 +65,14 @@ $(BUILD)/tests/lib/replay: tests/lib/replay.c $(AGENT)/libholdfast.a
 	$(call say,LD)$(CC) $(CFLAGS) -Iagent/lib -o $@ $^ $(LIB_LIBS)
 
 # --- holdfastd. One room (folder) per process; agent/common serves all.
-ROOMS := common daemon keeper auth audit front export
-AGENT_PKGS := jansson libcrypto sqlite3 libmicrohttpd gnutls libseccomp libcap yaml-0.1 \
+ROOMS := common daemon keeper auth audit front export fleet
+AGENT_PKGS := jansson libcrypto sqlite3 libmicrohttpd gnutls libseccomp libcap yaml-0.1 libnats \
 	libnl-3.0 libnl-genl-3.0
 AGENT_CPPFLAGS := -D_GNU_SOURCE -DHF_VERSION='"$(HF_VERSION)"' -Iagent/common -Iagent/lib \
 	$(shell pkg-config --cflags $(AGENT_PKGS) 2>/dev/null)
 # liburing from its archive: Debian 12's shared one lacks two functions that its header declares.
 AGENT_LIBS := -Wl,--as-needed -ljansson -lcrypto -lsqlite3 -largon2 -lmicrohttpd -lgnutls -lseccomp \
-	-lcap -lyaml -l:liburing.a $(LIB_LIBS)
+	-lcap -lyaml -lnats -l:liburing.a $(LIB_LIBS)
 HARDEN_CFLAGS := -fPIE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
 	-fstack-clash-protection -fcf-protection
 HARDEN_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack

@@ -43,6 +43,7 @@ static const struct check {
 	CHECK(KEEPER, "calibration", false, 1, 1, "calibrations are not too old"),
 	CHECK(AUDIT, "disk", false, 2, 2, "there is room for the audit log"),
 	CHECK(EXPORT, "anchors", false, 2, 2, "places outside take anchors of the audit log"),
+	CHECK(FLEET, "fleet", false, 5, 2, "the fleet's bus takes what is published"),
 	CHECK(AUTH, "keys", false, 1, 1, "the key that signs tokens is not too old"),
 	CHECK(FRONT, "certificate", false, 1, 1, "the certificate is good for a while"),
 	CHECK(PARENT, "memory", false, 5, 5, "the agent uses no more memory than it should"),
@@ -217,7 +218,8 @@ json_t *hf_checks_brief(const struct hf_checks *w)
 		json_array_append_new(list, json_pack("[s, s, b]", checks[i].rule.name,
 						      hf_health_word(w->check[i].said),
 						      (int)checks[i].rule.ready));
-	return json_pack("{s:b, s:o}", "started", (int)w->started, "checks", list);
+	return json_pack("{s:b, s:s, s:o}", "started", (int)w->started, "level",
+			 hf_checks_level(w), "checks", list);
 }
 
 json_t *hf_checks_levels(const struct hf_checks *w)
