@@ -350,18 +350,24 @@ static void rule_fleet(const struct rules *r)
 	const char *host = hf_config_text_or(r->v, "fleet.host", NULL);
 
 	rule_unique(r, "fleet.servers", list, by);
+	if (strncmp(hf_config_text_or(r->v, "fleet.secret", "fleet-"), "fleet-", 6))
+		broken(r, "fleet.secret", "begins with \"fleet-\": no other is given to that process");
 	if (!json_array_size(list))
 		return;
 	if (!host)
-		broken(r, "fleet.host", "must be stated: events of two hosts with one name are told apart by nobody");
-	if (hf_config_text_or(r->v, "fleet.user", NULL) && !hf_config_text_or(r->v, "fleet.secret", NULL))
+		broken(r, "fleet.host",
+		       "must be stated: two hosts with one name are told apart by nobody");
+	if (hf_config_text_or(r->v, "fleet.user", NULL) &&
+	    !hf_config_text_or(r->v, "fleet.secret", NULL))
 		broken(r, "fleet.user", "needs fleet.secret, the name of its password");
 	if (!hf_config_bool(r->v, "fleet.tls")) {
 		if (is(r, "environment", "production"))
-			broken(r, "fleet.tls", "production wants it: whoever is on the way could say \"stop\"");
+			broken(r, "fleet.tls",
+			       "production wants it: whoever is on the way could say \"stop\"");
 		return;
 	}
-	if (!hf_config_text_or(r->v, "fleet.ca", NULL) || !hf_config_text_or(r->v, "fleet.tls_name", NULL))
+	if (!hf_config_text_or(r->v, "fleet.ca", NULL) ||
+	    !hf_config_text_or(r->v, "fleet.tls_name", NULL))
 		broken(r, "fleet.tls", "needs fleet.ca and fleet.tls_name");
 }
 

@@ -59,8 +59,6 @@
 #define ADDRESS	.pattern = "^[0-9A-Fa-f.:]+$", .looks = "an IPv4 or IPv6 address"
 #define HOST	.pattern = "^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\])$", \
 		.looks = "a host name or address (IPv6 in brackets), without port"
-#define FLEET_SECRET .pattern = "^fleet-[a-z0-9_-]+$", \
-		.looks = "a name that begins with \"fleet-\""
 #define DATE	.pattern = "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", \
 		.looks = "a date, \"2026-05-31\""
 #define DAY	"(Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
@@ -300,8 +298,8 @@ static const struct hf_config_key fleet_keys[] = {
 	TEXT_F("ca", OPT, 2, 255, PATH, RESTART,
 	       "PEM file with the authorities that may have signed for them; must be stated with tls"),
 	TEXT_F("user", OPT, 1, 32, NAME, RESTART, "user name at the servers; without it the secret is a token"),
-	TEXT_F("secret", OPT, 7, 32, FLEET_SECRET, RESTART,
-	       "name in the secret store of the password or token"),
+	TEXT_F("secret", OPT, 1, 32, NAME, RESTART,
+	       "name in the secret store of the password or token, begins with fleet-"),
 	INT("telemetry_s", "s", 1, 3600, "10", LIVE, "time between two messages of telemetry"),
 	END
 };

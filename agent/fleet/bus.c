@@ -79,8 +79,9 @@ static void tell_loop(struct fleet_bus *b)
 
 static void on_stop(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *arg)
 {
-	struct fleet_stop s = fleet_stop_read(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg));
 	struct fleet_bus *b = arg;
+	struct fleet_stop s = fleet_stop_read(natsMsg_GetData(msg),
+					      (size_t)natsMsg_GetDataLength(msg));
 
 	(void)nc;
 	(void)sub;

@@ -74,6 +74,11 @@ static uint64_t now_ns(const struct fleet *f)
 	return hf_mono_ns(hf_service_clock(f->svc));
 }
 
+static json_t *real_time(const struct fleet *f)
+{
+	return json_integer((json_int_t)hf_real_ns(hf_service_clock(f->svc)));
+}
+
 static void pump(struct fleet *f);
 static void try_bus(void *arg);
 
@@ -111,8 +116,8 @@ static void on_secret(void *arg, int status, const json_t *result)
 		fleet_bus_resume(f->bus, f->secret);
 		return;
 	}
-	snprintf(why, sizeof(why), "no secret \"%s\" (%d): holdfastctl secret set %s", f->secret_name,
-		 status, f->secret_name);
+	snprintf(why, sizeof(why), "no secret \"%s\" (%d): holdfastctl secret set", f->secret_name,
+		 status);
 	failed(f, why);
 }
 
@@ -149,7 +154,7 @@ static void anchor_resume(struct fleet *f, const char *text)
 {
 	json_t *have = text ? json_loads(text, 0, NULL) : NULL;
 
-	if (f->anchor && json_equal(json_object_get(have, "origin"), json_object_get(f->anchor, "origin")) &&
+	if (json_equal(json_object_get(have, "origin"), json_object_get(f->anchor, "origin")) &&
 	    json_integer_value(json_object_get(have, "size")) >=
 		    json_integer_value(json_object_get(f->anchor, "size"))) {
 		json_decref(f->anchor);
@@ -243,8 +248,8 @@ static void ask_audit(struct fleet *f)
 	if (!fleet_feed_ask(&f->feed, &after, log))
 		return;
 	if (!audit || hf_link_request(audit, HF_MSG_EVENTS, NULL,
-				      json_pack("{s:I, s:s}", "after", (json_int_t)after, "log", log),
-				      -1, now_ns(f) + ASK_NS, on_events, f))
+				      json_pack("{s:I, s:s}", "after", (json_int_t)after, "log",
+						log), -1, now_ns(f) + ASK_NS, on_events, f))
 		on_events(f, 502, NULL);
 }
 
@@ -292,7 +297,7 @@ static void on_telemetry(void *arg, int status, const json_t *result)
 	char subject[FLEET_SUBJECT], *text;
 	json_t *j = fleet_envelope(&f->s.names);
 
-	json_object_set_new(j, "t_ns", json_integer((json_int_t)hf_real_ns(hf_service_clock(f->svc))));
+	json_object_set_new(j, "t_ns", real_time(f));
 	json_object_set_new(j, "level", json_string(level ? level : "unknown"));
 	json_object_set_new(j, "health", json_string(health_worst(f)));
 	json_object_set_new(j, "seq", json_integer((json_int_t)f->feed.seq));
@@ -338,7 +343,7 @@ static void acknowledge(struct fleet *f, const struct fleet_stop *s, const json_
 
 	json_object_set_new(j, "id", json_string(hf_corr_none(&s->corr) ? "" :
 						 hf_corr_text(&s->corr, id)));
-	json_object_set_new(j, "t_ns", json_integer((json_int_t)hf_real_ns(hf_service_clock(f->svc))));
+	json_object_set_new(j, "t_ns", real_time(f));
 	json_object_set_new(j, "latch", json_boolean(s->latch));
 	json_object_set(j, "silenced", json_object_get(result, "silenced"));
 	fleet_bus_say(f->bus, fleet_subject(&f->s.names, "stopped", subject),
@@ -379,8 +384,9 @@ static void ask_silence(struct fleet *f, unsigned int i)
 	*a = (struct asked){ f, i };
 	f->stop_asked[i] = true;
 	if (!keeper || hf_link_request(keeper, HF_MSG_SILENCE, &s->corr,
-				       json_pack("{s:i, s:b, s:o}", "array", -1, "latch", (int)s->latch,
-						 "actor", hf_actor_json(&bus_actor)), -1,
+				       json_pack("{s:i, s:b, s:o}", "array", -1, "latch",
+						 (int)s->latch, "actor", hf_actor_json(&bus_actor)),
+				       -1,
 				       now_ns(f) + SILENCE_NS, on_silenced, a))
 		on_silenced(a, 502, NULL);
 }
@@ -404,7 +410,8 @@ static void stop_from_bus(void *arg, const struct fleet_stop *s)
 	while (i < FLEET_STOPS - 1 && f->stop_used[i])
 		i++;
 	/* With no place left the last one stands for both. */
-	f->stop[i] = (struct fleet_stop){ s->latch || (f->stop_used[i] && f->stop[i].latch), s->corr };
+	f->stop[i].latch = s->latch || (f->stop_used[i] && f->stop[i].latch);
+	f->stop[i].corr = s->corr;
 	if (hf_corr_none(&f->stop[i].corr))
 		hf_corr_new(hf_service_random(f->svc), &f->stop[i].corr);
 	hf_log_sec(HF_LOG_NOTICE, "fleet.stop", &f->stop[i].corr, "the bus says stop%s",
@@ -448,7 +455,8 @@ static int settings_read(const json_t *config, struct fleet_bus_settings *s, str
 	snprintf(s->names.host, FLEET_NAME, "%s", hf_config_text_or(config, "fleet.host", ""));
 	snprintf(s->names.stream, FLEET_NAME, "%s", hf_config_text(config, "fleet.stream"));
 	snprintf(s->user, sizeof(s->user), "%s", hf_config_text_or(config, "fleet.user", ""));
-	snprintf(s->tls_name, sizeof(s->tls_name), "%s", hf_config_text_or(config, "fleet.tls_name", ""));
+	snprintf(s->tls_name, sizeof(s->tls_name), "%s",
+		 hf_config_text_or(config, "fleet.tls_name", ""));
 	return 0;
 }
 
@@ -466,7 +474,8 @@ static int ca_read(struct fleet *f, const char *path, struct hf_err *e)
 	char *text = calloc(1, FLEET_CA_BYTES);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 || !text ? -1 : read(fd, text, FLEET_CA_BYTES - 1);
-	int ret = n > 0 ? 0 : hf_fail(e, -EINVAL, "fleet.ca: %s: %s", path, n ? strerror(errno) : "empty");
+	int ret = n > 0 ? 0 : hf_fail(e, -EINVAL, "fleet.ca: %s: %s", path,
+				      n ? strerror(errno) : "empty");
 
 	if (fd >= 0)
 		close(fd);
@@ -568,7 +577,8 @@ static json_t *stats(struct hf_service *svc)
 
 	if (!f || !f->bus)
 		return json_object();
-	return json_pack("{s:b, s:b, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}",
+	return json_pack("{s:b, s:b, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I,"
+			 " s:s}",
 			 "connected", (int)fleet_bus_connected(f->bus), "up", (int)f->up,
 			 "breaker", hf_breaker_word(hf_breaker_state(&f->breaker)),
 			 "log", f->feed.log, "seq", (json_int_t)f->feed.seq,

@@ -16,7 +16,7 @@
 /**
  * struct fleet_stop - { latch, id }, both optional
  * @latch:	silent until somebody entitled resets it
- * @corr:	id of whoever asked, for the acknowledgement and the audit log; none: none, or not one
+ * @corr:	id of whoever asked, for the acknowledgement and the log; none: there was none
  */
 struct fleet_stop {
 	bool latch;
