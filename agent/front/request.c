@@ -12,6 +12,8 @@
 
 #include "server.h"
 
+#define SLOW_NS	(2 * HF_S)	/* for an answer */
+
 void *hf_request_begin(void *cls, const char *uri, struct MHD_Connection *connection)
 {
 	struct hf_request *r = calloc(1, sizeof(*r));
@@ -74,10 +76,14 @@ static void answered(struct hf_request *r)
 {
 	bool waited = r->state == HF_REQ_WAITING;
 	struct hf_server *s = r->server;
+	uint64_t took_ns = hf_server_now(s) - r->begin_ns;
 
 	r->state = HF_REQ_ANSWERED;
 	s->counts.status[r->status / 100]++;
-	hf_histogram_add(&s->counts.time, hf_server_now(s) - r->begin_ns);
+	hf_histogram_add(&s->counts.time, took_ns);
+	if (took_ns >= SLOW_NS)
+		hf_log_perf("http.slow", &r->corr, "%s took %u ms", r->route.op ? r->route.op->name : "a request",
+			    (unsigned int)(took_ns / HF_MS));
 	hf_conns_idle(s->conns, r->conn, hf_server_now(s));
 	if (!waited)
 		return;
