@@ -7,8 +7,6 @@ processes that there are, and the audit log. Prints TAP.
   standby.py TAKEOVERS"""
 import collections
 import contextlib
-import glob
-import json
 import os
 import signal
 import subprocess
@@ -16,6 +14,7 @@ import sys
 
 import api
 from hang import hang
+from kills import records
 from kills_load import Player, Promising
 from kills_witness import StatusPage, now_ns
 from ledger import Ledger
@@ -182,18 +181,6 @@ class Run:
         self.note("silent within the deadline when the keeper is hit", not late, text, late)
         status = old.wait(WAIT_S)
         self.note("it has ended as it was to", status == (0 if way.name == "SIGTERM" else -KILL), text, status)
-
-
-def records():
-    """Of the audit log, in order; whether they are what was written is the verifier's business."""
-    for path in sorted(glob.glob(STATE + "/audit-*.log")):
-        data, at = open(path, "rb").read(), 256
-        while at + 4 <= len(data):
-            size = int.from_bytes(data[at:at + 4], "little") & 0x7FFFFFFF
-            if not size:
-                break
-            yield json.loads(data[at + 8:at + 8 + size])
-            at += size + 40
 
 
 def percent(values, p):
