@@ -110,7 +110,7 @@ class Chaos:
     def __init__(self, seed):
         self.random, self.agent, self.ledger = random.Random(seed), Agent(), Ledger("lab")
         self.receiver, self.tries = Receiver(), Tries()
-        self.kills, self.happened, self.emitting = [], collections.Counter(), collections.Counter()
+        self.kills, self.hangs, self.happened, self.emitting = [], [], collections.Counter(), collections.Counter()
         self.active, self.next, self.parent_dead = {}, [], False	# active: kind -> (until, undo)
         self.kinds = {"kill": self.kill, "kill parent": self.kill_parent, "hang": self.hang, "hang parent": self.hang_parent,
                       "receiver down": lambda: self.receive("down"), "receiver slow": lambda: self.receive("slow"),
@@ -127,6 +127,8 @@ class Chaos:
         # a parent that stands still takes nothing away from the array
         if role != "parent" or what == signal.SIGKILL:
             self.kills.append((before, now_ns(), role))
+        if role == "keeper" and what == signal.SIGSTOP:
+            self.hangs.append(before)
         return True
 
     def kill(self):
@@ -285,7 +287,7 @@ def main():
     samples = witness.stop()
     if not samples:
         bail("the witness ended")
-    judge = Judge(samples, chaos.ledger.spans(now_ns()), chaos.kills, DEADLINE_NS)
+    judge = Judge(samples, chaos.ledger.spans(now_ns()), chaos.kills, DEADLINE_NS, chaos.hangs)
     verify = subprocess.run([VERIFY, STATE], capture_output=True, text=True, check=False)
     promises = [p for thread in loads + [player] for p in thread.promises]
     broken, times = read_log(promises)
