@@ -20,6 +20,7 @@ def main():
                     "tests/bench/overhead_guest.sh"], check=True, env=env, stdout=sys.stderr)
     with open(os.path.join(folder, "overhead.json"), encoding="utf-8") as f:
         result = json.load(f)
+    result["commit"] = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False).stdout.strip()
     json.dump(result, sys.stdout)
 
 
