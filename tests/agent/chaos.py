@@ -19,7 +19,7 @@ import threading
 import time
 
 import api
-from kills import Agent, ROLES, DEADLINE_NS, STATE, VERIFY, bail, counts, plan, read_log, stat_of
+from kills import Agent, Run, ROLES, DEADLINE_NS, STATE, VERIFY, bail, counts, plan, read_log
 import kills_load
 from kills_load import Load, Player
 from kills_witness import Judge, Witness, length, now_ns
@@ -138,7 +138,7 @@ class Chaos:
         return None if pid and self.signalled(role, pid, signal.SIGKILL) else False
 
     def start(self):
-        until(self.nobody, 60)
+        until(Run.nobody, 60)
         self.agent.start()
         self.parent_dead = False
 
@@ -196,10 +196,6 @@ class Chaos:
         step = self.random.choice([-1, 1]) * self.random.randint(1, 3600)
         time.clock_settime(time.CLOCK_REALTIME, time.time() + step)
         return lambda: time.clock_settime(time.CLOCK_REALTIME, time.time() - step)
-
-    @staticmethod
-    def nobody():
-        return not any(b"-x" in (stat_of(int(n)) or (0, 0, 0, []))[3] for n in os.listdir("/proc") if n.isdigit())
 
     def end_those_due(self, all_of_them=False):
         now = time.monotonic()
