@@ -14,7 +14,7 @@ LIB_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/lib/test_*.c))
 LIB_PKGS := libnl-3.0 libnl-genl-3.0 zlib
 LIB_CPPFLAGS := -D_GNU_SOURCE -Iagent/lib $(shell pkg-config --cflags $(LIB_PKGS) 2>/dev/null)
 LIB_LIBS := -lnl-genl-3 -lnl-3 -lz -lm
-CTL_LIBS := -Wl,--as-needed -ljansson -lcurl -lyaml -lcrypto -lm
+CTL_LIBS := -Wl,--as-needed -ljansson -lcurl -lyaml -lcrypto -lnats -lm
 CTL_CPPFLAGS := -D_GNU_SOURCE -DHF_VERSION='"$(HF_VERSION)"' -Iagent/lib -Iagent/common
 
 # Objects of the library serve the shared and the static one.

@@ -426,8 +426,8 @@ void aud_job_show(struct aud_jobs *j, uint64_t seq, aud_answer_fn fn, void *arg)
 static bool is_for_fleet(const json_t *j)
 {
 	static const char *const actions[] = {
-		"array.", "lease.", "keeper.", "agent.", "process.", "health.", "remedy.", "config.",
-		"audit.", "silence",
+		"kernel.", "array.", "lease.", "keeper.", "agent.", "process.", "health.", "remedy.",
+		"config.", "audit.", "silence",
 	};
 	const char *phase = json_string_value(json_object_get(j, "phase"));
 

@@ -56,7 +56,7 @@ struct fleet {
 
 	struct fleet_stop stop[FLEET_STOPS];
 	unsigned int stop_tries[FLEET_STOPS];
-	bool stop_used[FLEET_STOPS], stop_asked[FLEET_STOPS];
+	bool stop_used[FLEET_STOPS], stop_asked[FLEET_STOPS], stop_again[FLEET_STOPS];
 
 	json_t *health;			/* of the parent's last PING */
 	uint64_t even_ns;		/* when all was stored last */
@@ -330,14 +330,48 @@ static const struct hf_actor bus_actor = {
 	.proof = HF_PROOF_NONE, .uid = UINT32_MAX,
 };
 
-/* Which of the stops that wait an answer belongs to. */
+/* One stop as it was when the keeper was asked; @i: its place. */
 struct asked {
 	struct fleet *f;
 	unsigned int i;
+	struct fleet_stop stop;
+	json_t *silenced;
 };
 
-static void acknowledge(struct fleet *f, const struct fleet_stop *s, const json_t *result)
+static void ask_silence(struct fleet *f, unsigned int i);
+
+/* One that came into the same place since has not been done with it. */
+static void stop_done(struct fleet *f, unsigned int i)
 {
+	f->stop_asked[i] = false;
+	f->stop_used[i] = f->stop_again[i];
+	f->stop_again[i] = false;
+	if (f->stop_used[i])
+		ask_silence(f, i);
+}
+
+/* { array, serial, state } of each; NULL: nobody has said. */
+static json_t *states(const json_t *arrays)
+{
+	json_t *list = json_is_array(arrays) ? json_array() : NULL;
+	const json_t *a;
+	size_t i;
+
+	json_array_foreach((json_t *)arrays, i, a)
+		json_array_append_new(list, json_pack("{s:O*, s:O*, s:O*}",
+						      "array", json_object_get(a, "array"),
+						      "serial", json_object_get(a, "serial"),
+						      "state", json_object_get(a, "state")));
+	return list;
+}
+
+/* That it was silenced, and what the driver says since: whoever has asked need not take our word. */
+static void acknowledge(void *arg, int status, const json_t *result)
+{
+	struct asked *a = arg;
+	struct fleet *f = a->f;
+	const struct fleet_stop *s = &a->stop;
+	json_t *list = states(status == 200 ? json_object_get(result, "arrays") : NULL);
 	char id[HF_CORR_TEXT], subject[FLEET_SUBJECT];
 	json_t *j = fleet_envelope(&f->s.names);
 
@@ -345,30 +379,43 @@ static void acknowledge(struct fleet *f, const struct fleet_stop *s, const json_
 						 hf_corr_text(&s->corr, id)));
 	json_object_set_new(j, "t_ns", real_time(f));
 	json_object_set_new(j, "latch", json_boolean(s->latch));
-	json_object_set(j, "silenced", json_object_get(result, "silenced"));
+	json_object_set_new(j, "silenced", a->silenced);
+	json_object_set_new(j, "arrays", list ?: json_null());
 	fleet_bus_say(f->bus, fleet_subject(&f->s.names, "stopped", subject),
 		      json_dumps(j, JSON_COMPACT));
 	json_decref(j);
+	stop_done(f, a->i);
+	free(a);
 }
 
-static void on_silenced(void *arg, int status, const json_t *result)
+static void not_silenced(struct fleet *f, unsigned int i, int status)
 {
-	struct asked *a = arg;
-	struct fleet *f = a->f;
-	unsigned int i = a->i;
-
-	free(a);
-	f->stop_asked[i] = false;
-	if (status == 200) {
-		acknowledge(f, &f->stop[i], result);
-		f->stop_used[i] = false;
-	} else if (++f->stop_tries[i] >= AGAIN_MOST) {
+	f->stop_asked[i] = f->stop_again[i] = false;	/* it is asked for again in any case */
+	if (++f->stop_tries[i] >= AGAIN_MOST) {
 		hf_log_sec(HF_LOG_ERROR, "fleet.stop", &f->stop[i].corr,
 			   "the keeper has not said that all is silent (%d)", status);
 		f->stop_used[i] = false;
 	} else {
 		hf_timer_in(f->silence, AGAIN_NS);
 	}
+}
+
+static void on_silenced(void *arg, int status, const json_t *result)
+{
+	struct hf_link *keeper;
+	struct asked *a = arg;
+	struct fleet *f = a->f;
+
+	if (status != 200) {
+		not_silenced(f, a->i, status);
+		free(a);
+		return;
+	}
+	a->silenced = json_incref(json_object_get(result, "silenced"));
+	keeper = hf_service_link(f->svc, HF_PROC_KEEPER);
+	if (!keeper || hf_link_request(keeper, HF_MSG_TELEMETRY, NULL, json_object(), -1,
+				       now_ns(f) + SILENCE_NS, acknowledge, a))
+		acknowledge(a, 502, NULL);
 }
 
 static void ask_silence(struct fleet *f, unsigned int i)
@@ -381,7 +428,7 @@ static void ask_silence(struct fleet *f, unsigned int i)
 		hf_timer_in(f->silence, AGAIN_NS);
 		return;
 	}
-	*a = (struct asked){ f, i };
+	*a = (struct asked){ .f = f, .i = i, .stop = *s };
 	f->stop_asked[i] = true;
 	if (!keeper || hf_link_request(keeper, HF_MSG_SILENCE, &s->corr,
 				       json_pack("{s:i, s:b, s:o}", "array", -1, "latch",
@@ -418,7 +465,9 @@ static void stop_from_bus(void *arg, const struct fleet_stop *s)
 		   s->latch ? ", latched" : "");
 	f->stop_used[i] = true;
 	f->stop_tries[i] = 0;
-	if (!f->stop_asked[i])
+	if (f->stop_asked[i])
+		f->stop_again[i] = true;
+	else
 		ask_silence(f, i);
 }
 

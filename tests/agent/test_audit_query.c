@@ -166,7 +166,7 @@ Test(audit_query, the_fleet_gets_what_is_for_it_and_no_more)
 	char log[33];
 
 	record((struct what){ .action = "user.create", .object = "u1", .actor = "anna" });
-	trip = record((struct what){ .action = "array.trip", .object = "0", .actor = "anna",
+	trip = record((struct what){ .action = "kernel.trip", .object = "0", .actor = "anna",
 				     .source = "192.0.2.9", .detail = json_pack("{s:i}", "n", 4) });
 	record((struct what){ .action = "session.create", .object = "s" });
 	record((struct what){ .action = "array.arm", .object = "0", .phase = "intent" });
