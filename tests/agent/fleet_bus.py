@@ -165,7 +165,7 @@ def newest(name, what="event"):
 
 def copies(name):
     """How often the server was sent an event that it had been sent before: of its own trace, by the id of the message."""
-    seen, again = set(), 0
+    seen, again, wanted = set(), 0, False
     with open(LOG, encoding="utf-8", errors="replace") as f:
         for text in f:
             if f"[HPUB holdfast.lab.{name}.event" in text:
