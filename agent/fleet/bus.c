@@ -136,7 +136,11 @@ static natsStatus options(struct fleet_bus *b, natsOptions *o, const char *secre
 {
 	const struct fleet_bus_settings *s = b->s;
 	const char *urls[FLEET_SERVERS];
+	char inbox[FLEET_NAME + 8];
 	natsStatus st;
+
+	/* Of its own: the server can then keep others from reading what is answered to us. */
+	snprintf(inbox, sizeof(inbox), "_INBOX.%s", s->names.host);
 
 	for (int i = 0; i < s->n; i++)
 		urls[i] = s->url[i];
@@ -147,6 +151,8 @@ static natsStatus options(struct fleet_bus *b, natsOptions *o, const char *secre
 		st = natsOptions_SetIgnoreDiscoveredServers(o, true);
 	if (st == NATS_OK)
 		st = natsOptions_SetName(o, s->names.host);
+	if (st == NATS_OK)
+		st = natsOptions_SetCustomInboxPrefix(o, inbox);
 	if (st == NATS_OK)
 		st = natsOptions_SetTimeout(o, CONNECT_MS);
 	if (st == NATS_OK)

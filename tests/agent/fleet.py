@@ -258,6 +258,7 @@ def stops(hosts, server):
     ok(until(lambda: hosts[1].up(), 90, 0.3), "host1 is back", hosts[1].stats())
     before = [h.stats().get("stops") for h in hosts]
     refused("reader", ("holdfast.lab.stop",))
+    refused("warden", ("holdfast.lab.host1.event", "holdfast.lab.host1.stopped", "$JS.API.STREAM.DELETE.holdfast", "$JS.API.STREAM.PURGE.holdfast"))
     refused("agent0", ("holdfast.lab.stop", "holdfast.lab.host1.stop", "holdfast.lab.host1.event", "$JS.API.STREAM.DELETE.holdfast",
                        "$JS.API.STREAM.PURGE.holdfast", "$JS.API.STREAM.MSG.GET.holdfast", "$JS.API.DIRECT.GET.holdfast.holdfast.lab.host1.event"))
     ident = "0123456789abcdef0123456789abcdef"
@@ -282,21 +283,21 @@ def creds(name, text, mode=0o600):
     return path
 
 
-BOSS = "# of the test\nserver: tls://10.77.0.1:4222\ntls_name: bus.example\nca: /tmp/pki/ca.pem\nuser: boss\npassword: b0ss\n"
+WARDEN = "# of the test\nserver: tls://10.77.0.1:4222\ntls_name: bus.example\nca: /tmp/pki/ca.pem\nuser: warden\npassword: w\n"
 
 
-def fleet(*args, file="/tmp/creds-boss"):
+def fleet(*args, file="/tmp/creds-warden"):
     return subprocess.run([HF, "fleet", *args, "--creds", file], capture_output=True, text=True, check=False, timeout=120)
 
 
 def command_refused():
     """Exit codes: 1 files that others can read, 2 without TLS, 7 no right, 9 no bus or not the right one."""
     for name, text, mode, status in (
-            ("open", BOSS, 0o644, 1), ("plain", BOSS.replace("tls://", "nats://"), 0o600, 2), ("word", BOSS.replace("user: boss", "account: boss"), 0o600, 2),
-            ("password", BOSS.replace("b0ss", "boss"), 0o600, 7), ("stranger", BOSS.replace("/ca.pem", "/other.pem"), 0o600, 9),
-            ("name", BOSS.replace("bus.example", "sub.example"), 0o600, 9), ("gone", BOSS.replace(":4222", ":4223"), 0o600, 9)):
+            ("open", WARDEN, 0o644, 1), ("plain", WARDEN.replace("tls://", "nats://"), 0o600, 2), ("word", WARDEN.replace("user: ", "account: "), 0o600, 2),
+            ("password", WARDEN.replace("password: w", "password: v"), 0o600, 7), ("stranger", WARDEN.replace("/ca.pem", "/other.pem"), 0o600, 9),
+            ("name", WARDEN.replace("bus.example", "sub.example"), 0o600, 9), ("gone", WARDEN.replace(":4222", ":4223"), 0o600, 9)):
         done = fleet("status", file=creds(name, text, mode))
-        ok(done.returncode == status and done.stderr and "b0ss" not in done.stderr, f"fleet status, {name}: {status}", done.returncode, done.stderr)
+        ok(done.returncode == status and done.stderr and "password" not in done.stderr, f"fleet status, {name}: {status}", done.returncode, done.stderr)
 
 
 def command_status(hosts):
@@ -321,7 +322,7 @@ def command_status(hosts):
 
 def command(hosts, server):
     del server
-    creds("boss", BOSS)
+    creds("warden", WARDEN)
     ledgers = [Ledger(h.array) for h in hosts]
     command_refused()
     command_status(hosts)
@@ -331,7 +332,7 @@ def command(hosts, server):
        "it says that host1 has not confirmed, and gives 1", out)
     hosts[1].mend()
     ok(until(lambda: hosts[1].up(), 90, 0.3), "host1 is back", hosts[1].stats())
-    done = fleet("silence", file=creds("reader", BOSS.replace("boss", "reader").replace("b0ss", "r")))
+    done = fleet("silence", file=creds("reader", WARDEN.replace("warden", "reader").replace("password: w", "password: r")))
     ok(done.returncode == 7, "who may not stop is told: 7", done)
     stop_and(hosts, ledgers, "fleet silence --host host2", lambda b: out.append(fleet("silence", "--host", "host2")), [False, False, True])
     ok(out[1].returncode == 0 and "host2" in out[1].stdout and "host0" not in out[1].stdout, "confirmed by host2: 0", out[1])

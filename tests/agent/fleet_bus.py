@@ -13,7 +13,7 @@ from live import until
 
 ADDRESS, PORT, NAME = "10.77.0.1", 4222, "bus.example"
 CA, LOG, CONF = "/tmp/pki/ca.pem", "/tmp/nats.log", "/tmp/nats.conf"
-PASSWORDS = {"boss": "b0ss", "reader": "r"}
+PASSWORDS = {"boss": "b0ss", "reader": "r", "warden": "w"}
 CONFIG = """
 listen: "10.77.0.1:4222"
 jetstream { store_dir: "/tmp/nats" }
@@ -23,6 +23,9 @@ debug: false, trace: true, max_traced_msg_len: 256, logtime: true, log_file: "/t
 accounts { LAB { jetstream: enabled, users: [
   { user: boss, password: b0ss }
   { user: reader, password: r, permissions: { publish: ["_INBOX.>"], subscribe: ["holdfast.>", "_INBOX.>"] } }
+  { user: warden, password: w, permissions: {
+      publish: ["holdfast.lab.stop", "holdfast.lab.*.stop", "holdfast.lab.ping", "$JS.API.STREAM.INFO.holdfast", "$JS.API.DIRECT.GET.holdfast.>"]
+      subscribe: ["holdfast.lab.>", "_INBOX.>"] } }
   %s
 ] } }
 """
@@ -30,7 +33,7 @@ AGENT = """{ user: agent%(i)d, password: "pw%(i)d", permissions: {
     publish: { allow: ["holdfast.lab.host%(i)d.event", "holdfast.lab.host%(i)d.anchor", "holdfast.lab.host%(i)d.telemetry",
       "holdfast.lab.host%(i)d.stopped", "$JS.API.STREAM.INFO.holdfast", "$JS.API.STREAM.CREATE.holdfast",
       "$JS.API.DIRECT.GET.holdfast.holdfast.lab.host%(i)d.>"] },
-    subscribe: ["holdfast.lab.stop", "holdfast.lab.host%(i)d.stop", "holdfast.lab.ping", "_INBOX.>"], allow_responses: true } }"""
+    subscribe: ["holdfast.lab.stop", "holdfast.lab.host%(i)d.stop", "holdfast.lab.ping", "_INBOX.host%(i)d.>"], allow_responses: true } }"""
 
 
 class Server:

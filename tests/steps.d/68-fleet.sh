@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
-# Three agents and a real nats-server -js: partitions, kills, stops. HOLDFAST_PARTITION_S=60 for the record.
+# Three agents, each on a wire of its own, and a real nats-server -js: partitions, kills, stops, holdfastctl fleet.
 
 agent_fleet() { scripts/vm --kernel uml --mem 1200 --timeout 1700 -- tests/agent/fleet.sh; }
 
