@@ -19,8 +19,6 @@ network() {
 			ip link add "wire$i" netns "host$i" type veth peer name "port$i" netns hub &&
 			ip -n "host$i" addr add "10.77.0.1$i/24" dev "wire$i" &&
 			ip -n "host$i" link set "wire$i" up && ip -n hub link set "port$i" master br0 up || return
-		# What a process has given up is tried longer than it needs: copies that come late.
-		ip netns exec "host$i" sh -c 'echo 15 > /proc/sys/net/ipv4/tcp_orphan_retries' || return
 	done
 }
 
@@ -43,7 +41,8 @@ certificates() {
 folder() { install -d -o "$2" -m "$3" "$1" || bail "$1"; } # path user mode
 
 host() {
-	local role run=/run/hf$1 state=/var/lib/hf$1
+	local role bus=1 run=/run/hf$1 state=/var/lib/hf$1
+	[[ $1 != 0 ]] || bus=2	# host0 has somebody in the middle
 	guest_array "lab$1"
 	for role in config backup; do folder "$state/$role" holdfast-parent 700; done
 	for role in audit auth keeper; do folder "$state/$role" "holdfast-$role" 700; done
@@ -62,7 +61,7 @@ host() {
 	audit: { warn_free_bytes: 33554432, refuse_free_bytes: 16777216, reserve_bytes: 1048576, segment_bytes: 65536 }
 	api: { network_enabled: false }
 	fleet:
-	  servers: [ { address: "10.77.0.1" } ]
+	  servers: [ { address: "10.77.0.$bus" } ]
 	  host: host$1
 	  tls_name: bus.example
 	  ca: /tmp/pki/ca.pem

@@ -3,10 +3,12 @@
 import base64
 import json
 import os
+import selectors
 import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 from live import until
@@ -60,6 +62,69 @@ class Server:
     def kill(self):
         self.p.send_signal(signal.SIGKILL)
         self.p.wait()
+
+
+class Middle(threading.Thread):
+    """On the way to the server, as a proxy or a leaf of it is. Cut, it takes what comes and keeps it; mended, new connections are served at once, and
+    what it has kept of older ones comes @LATE seconds after."""
+    ADDRESS, LATE, ROOM = "10.77.0.2", 8, 1 << 20
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server((self.ADDRESS, PORT))
+        self.is_cut, self.cuts, self.release = False, 0, 0
+        self.start()
+
+    def cut(self):
+        self.cuts += 1
+        self.is_cut = True
+
+    def mend(self):
+        self.release = time.monotonic() + self.LATE
+        self.is_cut = False
+
+    def run(self):
+        while True:
+            client, _ = self.listener.accept()
+            threading.Thread(target=self.carry, args=(client,), daemon=True).start()
+
+    def held(self, born):
+        return self.is_cut or (born < self.cuts and time.monotonic() < self.release)
+
+    def carry(self, client):
+        while self.is_cut:
+            time.sleep(0.05)
+        born, kept, ends = self.cuts, [], 0
+        try:
+            server = socket.create_connection((ADDRESS, PORT), 5)
+        except OSError:
+            client.close()
+            return
+        sel = selectors.DefaultSelector()
+        sel.register(client, selectors.EVENT_READ, server)
+        sel.register(server, selectors.EVENT_READ, client)
+        while not (ends and not kept):
+            for key, _ in sel.select(0.05) if sum(len(x) for _, x in kept) < self.ROOM else ():
+                try:
+                    data = key.fileobj.recv(65536)
+                except OSError:
+                    data = b""
+                if data:
+                    kept.append((key.data, data))
+                else:
+                    sel.unregister(key.fileobj)
+                    ends += 1
+            if self.held(born):
+                time.sleep(0.05)
+                continue
+            try:
+                for to, data in kept:
+                    to.sendall(data)
+            except OSError:
+                ends += to is server
+            kept = []
+        client.close()
+        server.close()
 
 
 class Nats:
@@ -146,16 +211,22 @@ def stored(bus, question):
     return answer.get("message") if answer else None
 
 
-def events(name):
-    """What the stream has of a host, oldest first, as the server gives it by sequence number."""
-    bus, found, seq = Nats(), [], 1
+READ = {}	# host: what was read of it already, and behind which message of the stream
+
+
+def events(name, anew=False):
+    """What the stream has of a host, oldest first, as the server gives it by sequence number. @anew: all of it is read again."""
+    found, seq = ([], 0) if anew else READ.get(name, ([], 0))
+    bus = Nats()
     while True:
-        message = stored(bus, {"seq": seq, "next_by_subj": f"holdfast.lab.{name}.event"})
+        message = stored(bus, {"seq": seq + 1, "next_by_subj": f"holdfast.lab.{name}.event"})
         if not message:
-            bus.close()
-            return found
+            break
         found.append(json.loads(base64.b64decode(message["data"])))
-        seq = message["seq"] + 1
+        seq = message["seq"]
+    bus.close()
+    READ[name] = found, seq
+    return list(found)
 
 
 def newest(name, what="event"):

@@ -90,11 +90,6 @@ class Host:
     def wire(self, *how):
         subprocess.run(["ip", "-n", "hub", "link", "set", f"port{self.i}", *how], check=True)
 
-    def on_the_way(self):
-        """Connections that the process has given up, with bytes that the kernel still tries to deliver (FIN_WAIT1, CLOSING, LAST_ACK)."""
-        out = subprocess.run(["ip", "netns", "exec", self.name, "cat", "/proc/net/tcp"], capture_output=True, text=True, check=False).stdout
-        return [line for line in out.splitlines()[1:] if line.split()[3] in ("04", "0B", "09")]
-
     # ---- what the agent says
 
     def ctl(self, *args, timeout=60):
