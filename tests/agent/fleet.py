@@ -103,10 +103,13 @@ def late(hosts, server):
     """Whoever is in the middle of host0 keeps what it was given until the host has connected anew, and gives it to the server then."""
     del server
     for _ in range(2):
+        had = newest("host0")["seq"]
         MIDDLE.cut()
         busy(hosts[:1], 20)
         MIDDLE.mend()
-        busy(hosts[:1], MIDDLE.LATE + 6)
+        ok(until(lambda: newest("host0")["seq"] > had + 5, 60, 0.5), "host0 has connected anew, and gone on")
+        MIDDLE.give()
+        busy(hosts[:1], 5)
     judge(hosts, "after copies that came late")
     again = copies("host0")
     ok(again > 0, f"the server was sent {again} events of host0 twice, the second time late")

@@ -65,23 +65,25 @@ class Server:
 
 
 class Middle(threading.Thread):
-    """On the way to the server, as a proxy or a leaf of it is. Cut, it takes what comes and keeps it; mended, new connections are served at once, and
-    what it has kept of older ones comes @LATE seconds after."""
-    ADDRESS, LATE, ROOM = "10.77.0.2", 8, 1 << 20
+    """On the way to the server, as a proxy or a leaf of it is. Cut, it takes what comes and keeps it; mended, new connections are served at once; and
+    what it has kept of older ones it gives when it is told to."""
+    ADDRESS, ROOM = "10.77.0.2", 1 << 20
 
     def __init__(self):
         super().__init__(daemon=True)
         self.listener = socket.create_server((self.ADDRESS, PORT))
-        self.is_cut, self.cuts, self.release = False, 0, 0
+        self.is_cut, self.keeps, self.cuts = False, False, 0
         self.start()
 
     def cut(self):
         self.cuts += 1
-        self.is_cut = True
+        self.is_cut = self.keeps = True
 
     def mend(self):
-        self.release = time.monotonic() + self.LATE
         self.is_cut = False
+
+    def give(self):
+        self.keeps = False
 
     def run(self):
         while True:
@@ -89,7 +91,7 @@ class Middle(threading.Thread):
             threading.Thread(target=self.carry, args=(client,), daemon=True).start()
 
     def held(self, born):
-        return self.is_cut or (born < self.cuts and time.monotonic() < self.release)
+        return self.is_cut or (born < self.cuts and self.keeps)
 
     def carry(self, client):
         while self.is_cut:
