@@ -22,6 +22,7 @@
 #define POLL_NS		(500 * HF_MS)	/* until audit is asked again when it had nothing */
 #define ASK_NS		(10 * HF_S)	/* for audit, auth and keeper to answer */
 #define SILENCE_NS	(1 * HF_S)
+#define STATES_NS	(5 * HF_S)	/* for what the driver says after it */
 #define AGAIN_NS	(100 * HF_MS)	/* until silence is asked for again */
 #define AGAIN_MOST	300
 #define STOP_NS		(1500 * HF_MS)
@@ -384,7 +385,6 @@ static void acknowledge(void *arg, int status, const json_t *result)
 	fleet_bus_say(f->bus, fleet_subject(&f->s.names, "stopped", subject),
 		      json_dumps(j, JSON_COMPACT));
 	json_decref(j);
-	stop_done(f, a->i);
 	free(a);
 }
 
@@ -412,9 +412,10 @@ static void on_silenced(void *arg, int status, const json_t *result)
 		return;
 	}
 	a->silenced = json_incref(json_object_get(result, "silenced"));
+	stop_done(f, a->i);	/* the next one does not wait for what follows */
 	keeper = hf_service_link(f->svc, HF_PROC_KEEPER);
 	if (!keeper || hf_link_request(keeper, HF_MSG_TELEMETRY, NULL, json_object(), -1,
-				       now_ns(f) + SILENCE_NS, acknowledge, a))
+				       now_ns(f) + STATES_NS, acknowledge, a))
 		acknowledge(a, 502, NULL);
 }
 
