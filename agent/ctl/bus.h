@@ -22,16 +22,16 @@ int ctl_bus_open(struct ctl *c, struct ctl_bus **out);
 void ctl_bus_close(struct ctl_bus *b);
 const char *ctl_bus_site(const struct ctl_bus *b);
 
-/* To "holdfast.SITE[.HOST].WHAT". @host, @reply: NULL for none. 0, or an exit code after saying why. */
+/* To "holdfast.SITE[.HOST].WHAT". @host, @reply: NULL for none. 0, or an exit code, said why. */
 int ctl_bus_say(struct ctl_bus *b, const char *host, const char *what, const char *reply,
 		const char *text);
 /* What comes on "holdfast.SITE.*.WHAT", or where answers to @inbox come (then @what is NULL). */
 int ctl_bus_listen(struct ctl_bus *b, const char *what, char inbox[CTL_BUS_SUBJECT],
 		   natsSubscription **sub);
-/* The next message, an object with a right "host"; NULL: none within @ms, or nonsense. New reference. */
+/* The next message, an object with a right "host"; NULL: none in @ms, or nonsense. New reference. */
 json_t *ctl_bus_next(natsSubscription *sub, int64_t ms);
 
-/* Adds the hosts that the stream knows to @hosts, { HOST: {} }. 0, or an exit code after saying why. */
+/* Adds the hosts that the stream knows to @hosts, { HOST: {} }. 0, or an exit code, said why. */
 int ctl_bus_hosts(struct ctl_bus *b, json_t *hosts);
 /*
  * The newest that the stream has of this kind, NULL: none. New reference. @stored_ns: when the

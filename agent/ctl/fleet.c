@@ -223,8 +223,8 @@ static int status_print(struct ctl *c, const struct ctl_bus *b, const json_t *ho
 	json_t *list = sorted(hosts, !c->json);
 
 	if (c->json)
-		return ctl_json_print(json_pack("{s:s, s:o}", "site", ctl_bus_site(b), "hosts", list),
-				      true);
+		return ctl_json_print(json_pack("{s:s, s:o}", "site", ctl_bus_site(b), "hosts",
+						list), true);
 	ctl_table(list, "host answers telemetry level health arrays last_event object event", true);
 	json_decref(list);
 	return CTL_OK;
@@ -248,7 +248,8 @@ static int status(struct ctl *c, struct ctl_bus *b, json_t *hosts)
 		look(b, name, row);
 	ask_who(sub, hosts, c->req.fleet.wait_ms ? c->req.fleet.wait_ms : PING_MS);
 	ret = status_print(c, b, hosts);
-	if (!ret && (!json_object_size(hosts) || count(hosts, "answers") < json_object_size(hosts))) {
+	if (!ret && (!json_object_size(hosts) ||
+		     count(hosts, "answers") < json_object_size(hosts))) {
 		fprintf(stderr, "holdfastctl: %zu of %zu hosts answer\n", count(hosts, "answers"),
 			json_object_size(hosts));
 		ret = CTL_FAILED;
@@ -376,7 +377,8 @@ static int silence(struct ctl *c, struct ctl_bus *b, json_t *hosts)
 	if (getrandom(&corr, sizeof(corr), 0) != sizeof(corr))
 		memcpy(&corr, &(uint64_t[2]){ ctl_now_ns(), 1 }, sizeof(corr));
 	hf_corr_text(&corr, id);
-	snprintf(stop, sizeof(stop), "{\"latch\":%s,\"id\":\"%s\"}", f->latch ? "true" : "false", id);
+	snprintf(stop, sizeof(stop), "{\"latch\":%s,\"id\":\"%s\"}", f->latch ? "true" : "false",
+		 id);
 	if (!ret)
 		ret = ctl_bus_say(b, f->host, "stop", NULL, stop);
 	if (ret)

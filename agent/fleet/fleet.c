@@ -366,7 +366,7 @@ static json_t *states(const json_t *arrays)
 	return list;
 }
 
-/* That it was silenced, and what the driver says since: whoever has asked need not take our word. */
+/* That it was silenced, and what the driver says since: nobody need take our word for it. */
 static void acknowledge(void *arg, int status, const json_t *result)
 {
 	struct asked *a = arg;
