@@ -50,7 +50,7 @@ static const struct rule {
 	{ CHILD, PARENT, HF_MSG_LEAVING, ALWAYS },
 
 	{ FRONT | LOCAL, AUTH, HF_MSG_CALL, RUNNING },
-	{ AUTH, KEEPER | AUDIT | PARENT, HF_MSG_CALL, RUNNING },
+	{ AUTH, KEEPER | AUDIT | PARENT | EXPORT, HF_MSG_CALL, RUNNING },
 	{ PARENT, AUTH, HF_MSG_CALL, RUNNING },	/* backup.snapshot */
 	{ PARENT, KEEPER, HF_MSG_CALL, RUNNING },	/* array.self_test, as a remedy */
 	{ FRONT | LOCAL, KEEPER, HF_MSG_SILENCE, ALWAYS },
@@ -58,8 +58,9 @@ static const struct rule {
 	{ KEEPER, AUTH, HF_MSG_WHOIS, RUNNING | STOPPING },
 	{ AUDIT, EXPORT, HF_MSG_ANCHOR, RUNNING | STOPPING },
 	{ EXPORT, AUDIT, HF_MSG_ANCHORED, ALWAYS },
+	{ KEEPER, EXPORT, HF_MSG_TRIPPED, RUNNING },
 	{ AUDIT, KEEPER | AUTH, HF_MSG_DURABLE, ALWAYS },
-	{ FRONT, AUTH, HF_MSG_SECRET, RUNNING },
+	{ FRONT | EXPORT, AUTH, HF_MSG_SECRET, RUNNING },
 	{ FRONT | LOCAL, AUTH, HF_MSG_REPORT, RUNNING },
 };
 
@@ -142,6 +143,14 @@ static const struct hf_field f_anchored[] = {
 	{ "origin", HF_F_STRING, .flags = REQ, .min = 1, .max = 256 },
 	{ "size", HF_F_INT, .flags = REQ, .max = INT64_MAX }, { .name = NULL }
 };
+static const char *const tale_words[] = { "tripped", "clear", "gone", NULL };
+static const struct hf_field f_tripped[] = {
+	{ "array", HF_F_INT, .flags = REQ, .max = 63 },
+	{ "state", HF_F_ENUM, .flags = REQ, .words = tale_words },
+	{ "instance", HF_F_HEX, .flags = REQ, .min = 16, .max = 16 },
+	{ "seq", HF_F_INT, .flags = REQ, .max = INT64_MAX },
+	{ "what", HF_F_OBJECT, .flags = REQ }, { .name = NULL }
+};
 static const struct hf_field f_durable[] = {
 	{ "durable", HF_F_BOOL, .flags = REQ },
 	{ "why", HF_F_STRING, .flags = REQ, .max = HF_ERR_LEN }, { .name = NULL }
@@ -193,6 +202,7 @@ static const struct shape {
 	[HF_MSG_SECRET]	 = { "SECRET", f_secret, .request = true },
 	[HF_MSG_REPORT]	 = { "REPORT", f_report },
 	[HF_MSG_ANCHORED] = { "ANCHORED", f_anchored },
+	[HF_MSG_TRIPPED] = { "TRIPPED", f_tripped, .request = true },
 	[HF_MSG_REPLY]	 = { "REPLY", f_reply },
 };
 

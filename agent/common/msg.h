@@ -55,6 +55,10 @@ enum hf_msg {
 	HF_MSG_ANCHORED	= 24,	/* export -> audit: { origin, size }: a place outside has that
 				 * checkpoint now. No answer */
 
+	HF_MSG_TRIPPED	= 25,	/* keeper -> export: { array, state: "tripped" | "clear" | "gone", instance,
+				 * seq, what }: the present state of an array; answered when it is
+				 * kept */
+
 	HF_MSG_REPLY	= 32,	/* { status, result | error } */
 };
 

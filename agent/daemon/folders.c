@@ -78,7 +78,8 @@ static int folder_of_role(int state, enum hf_proc role, struct hf_err *e)
 
 int hf_folders_make(const char *state, const char *run, struct hf_err *e)
 {
-	static const enum hf_proc keeps[] = { HF_PROC_AUDIT, HF_PROC_AUTH, HF_PROC_KEEPER };
+	static const enum hf_proc keeps[] = { HF_PROC_AUDIT, HF_PROC_AUTH, HF_PROC_KEEPER,
+						  HF_PROC_EXPORT };
 	int dir = folder_make(AT_FDCWD, state, 0, 0, 0755, e);
 	int ret = dir < 0 ? dir : 0, fd;
 
