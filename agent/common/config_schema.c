@@ -301,7 +301,7 @@ static const struct hf_config_key channel_keys[] = {
 	INT_F("port", OPT, NULL, 1, 65535, LIVE, "syslog: its port"),
 	TEXT_F("ca", OPT, 2, 255, PATH, RESTART,
 	       "PEM file with the authorities that may have signed for it; without it the system's"),
-	TEXT_F("secret", OPT, 8, 32, NAME, LIVE,
+	TEXT_F("secret", OPT, 1, 32, NAME, LIVE,
 	       "webhook: name of the secret that signs, \"export-...\"; without it nothing is signed"),
 	ENUM("min_severity", severity_words, "warning", LIVE, "what is less grave is not told"),
 	BOOL("resolved", "true", LIVE, "is it told that something is over?"),
