@@ -15,6 +15,7 @@
 #include "service.h"
 
 #define SLICE_NS	(2 * HF_MS)	/* of reading between two rounds of the loop */
+#define SLOW_NS		HF_S		/* for a batch to become durable */
 #define ANCHOR_NS	HF_S		/* at most one checkpoint a second leaves */
 #define ANCHOR_WAIT_NS	(10 * HF_S)
 
@@ -352,6 +353,26 @@ static void on_say(void *arg, bool error, const char *event, const char *what)
 	hf_log_sec(error ? HF_LOG_ERROR : HF_LOG_NOTICE, event, NULL, "%s", what);
 }
 
+static void on_committed(void *arg, uint64_t ns)
+{
+	(void)arg;
+	if (ns >= SLOW_NS)
+		hf_log_perf("audit.slow", NULL, "%u ms until a batch was durable", (unsigned int)(ns / HF_MS));
+}
+
+/* Where to look, for who reads the log of the processes. */
+static void on_recorded(void *arg, const json_t *record, uint64_t seq)
+{
+	const char *result = json_string_value(json_object_get(record, "result"));
+	struct hf_corr corr = { 0 };
+
+	(void)arg;
+	hf_corr_parse(json_string_value(json_object_get(record, "corr")), &corr);
+	hf_log(HF_LOG_AUDIT, HF_LOG_INFO, "audit.record", &corr, "record %llu: %s, %s%s%s",
+	       (unsigned long long)seq, json_string_value(json_object_get(record, "action")),
+	       json_string_value(json_object_get(record, "phase")), *result ? ", " : "", result);
+}
+
 /* ------------------------------------------------------------------- time */
 
 static void finish(struct audit *a)
@@ -506,7 +527,7 @@ static int open_log(struct audit *a, struct hf_err *e)
 	struct aud_setup setup = {
 		.config = a->config, .clock = hf_service_clock(a->s),
 		.random = hf_service_random(a->s), .io = a->io,
-		.events = { on_durable, on_checkpoint, on_say }, .arg = a,
+		.events = { on_durable, on_checkpoint, on_say, on_committed, on_recorded }, .arg = a,
 	};
 	int ret;
 

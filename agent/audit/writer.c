@@ -350,6 +350,7 @@ static void follow(struct aud_writer *w, const struct pending *p)
 
 static void batch_durable(struct aud_writer *w)
 {
+	uint64_t took_ns = aud_mono(w) - w->commit_ns;
 	struct queue done = w->batch;
 
 	/* Out of the batch first: whoever is answered may append again. */
@@ -362,11 +363,13 @@ static void batch_durable(struct aud_writer *w)
 	w->records_here += done.count;
 	w->failovers = 0;
 	w->commits++;
-	hf_histogram_add(&w->commit_time, aud_mono(w) - w->commit_ns);
+	hf_histogram_add(&w->commit_time, took_ns);
+	w->s.events.committed(w->s.arg, took_ns);
 	while (done.head) {
 		struct pending *p = queue_pop(&done);
 
 		follow(w, p);
+		w->s.events.recorded(w->s.arg, p->record, p->seq);
 		answer(p, 0, p->seq);
 		pending_free(w, p);
 	}

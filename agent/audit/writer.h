@@ -42,6 +42,8 @@ struct aud_events {
 	void (*durable)(void *arg, bool durable, const char *why);	/* changes */
 	void (*checkpoint)(void *arg, const struct aud_note *note, const struct aud_checkpoint *cp);
 	void (*say)(void *arg, bool error, const char *event, const char *text);
+	void (*committed)(void *arg, uint64_t ns);	/* a batch: how long it took */
+	void (*recorded)(void *arg, const json_t *record, uint64_t seq);	/* is durable now */
 };
 
 struct aud_setup {

@@ -341,6 +341,13 @@ static const struct hf_config_key path_keys[] = {
 	END
 };
 
+static const struct hf_config_key agent_keys[] = {
+	INT("standby_after_ms", "ms", 500, 600000, "5000", RESTART,
+	    "a standby (holdfastd --standby) takes over when who is in charge has not answered for "
+	    "so long; what it writes to the disk must not take that long"),
+	END
+};
+
 static const char *const level_words[] = { "error", "warn", "notice", "info", "debug", NULL };
 static const struct hf_config_key log_keys[] = {
 	ENUM("level", level_words, "info", LIVE, "least important line that is logged"),
@@ -360,6 +367,7 @@ const struct hf_config_key hf_config_schema[] = {
 	  .reload = RESTART, .procs = EACH,
 	  .help = "production refuses settings that only development may have" },
 	SECTION("paths", path_keys, EACH, "Where things are."),
+	SECTION("agent", agent_keys, PARENT, "The parent of the processes."),
 	SECTION("log", log_keys, EACH, "What the processes log."),
 	SECTION_LIST("arrays", array_keys, 64, by_match, SEALED, PARENT | KEEPER,
 		     "Arrays that the agent supervises, and the limits of the site. All entries that "

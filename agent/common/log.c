@@ -128,7 +128,12 @@ static void to_stderr(const char *line, size_t len)
 
 static const char *stream_name(enum hf_log_stream s)
 {
-	return s == HF_LOG_SECURITY ? "security" : "app";
+	static const char *const words[] = {
+		[HF_LOG_APP] = "app", [HF_LOG_SECURITY] = "security",
+		[HF_LOG_PERF] = "performance", [HF_LOG_AUDIT] = "audit",
+	};
+
+	return words[s];
 }
 
 /* @text is escaped. */

@@ -18,7 +18,11 @@ enum hf_log_level {
 	HF_LOG_INFO	= 6,
 	HF_LOG_DEBUG	= 7,
 };
-enum hf_log_stream { HF_LOG_APP, HF_LOG_SECURITY };
+/*
+ * Who reads what: HF_LOG_PERF: what took longer than it should; HF_LOG_AUDIT: which record of the audit
+ * log says more, never the record itself.
+ */
+enum hf_log_stream { HF_LOG_APP, HF_LOG_SECURITY, HF_LOG_PERF, HF_LOG_AUDIT };
 
 /* Once per process. The socket is opened now, for the sandbox may forbid it later. */
 void hf_log_open(enum hf_proc self, const struct hf_clock *clock);
@@ -36,5 +40,6 @@ void hf_log(enum hf_log_stream stream, enum hf_log_level level, const char *even
 
 #define hf_log_app(level, event, corr, ...) hf_log(HF_LOG_APP, level, event, corr, __VA_ARGS__)
 #define hf_log_sec(level, event, corr, ...) hf_log(HF_LOG_SECURITY, level, event, corr, __VA_ARGS__)
+#define hf_log_perf(event, corr, ...) hf_log(HF_LOG_PERF, HF_LOG_NOTICE, event, corr, __VA_ARGS__)
 
 #endif /* HF_LOG_H */

@@ -33,6 +33,7 @@ struct hf_timer {
  * @heap:	running timers, earliest first, from [1]
  * @room:	of @heap; grows with hf_timer_new() so that setting a timer cannot fail
  * @known:	timers that exist
+ * @rounds:	how long they took, without the waiting
  * @batch:	events of the current round; a watch that is freed is taken out
  */
 struct hf_loop {
@@ -45,6 +46,8 @@ struct hf_loop {
 	int batch_len;
 	bool inside, stopped;
 	int ret;
+	struct hf_histogram rounds;
+	uint64_t longest_ns;
 };
 
 int hf_loop_new(struct hf_loop **out, const struct hf_clock *clock)
@@ -278,25 +281,50 @@ static void files_run(struct hf_loop *l)
 	}
 }
 
+static void round_took(struct hf_loop *l, uint64_t ns)
+{
+	hf_histogram_add(&l->rounds, ns);
+	if (ns > l->longest_ns)
+		l->longest_ns = ns;
+}
+
+const struct hf_histogram *hf_loop_rounds(const struct hf_loop *l)
+{
+	return &l->rounds;
+}
+
+uint64_t hf_loop_longest_ns(struct hf_loop *l)
+{
+	uint64_t ns = l->longest_ns;
+
+	l->longest_ns = 0;
+	return ns;
+}
+
 int hf_loop_once(struct hf_loop *l, int timeout_ms)
 {
+	uint64_t begin_ns, busy_ns;
 	int n, ret;
 
 	if (l->inside)
 		return -EDEADLK;
 	l->inside = true;
+	begin_ns = hf_mono_ns(l->clock);
 	if (timers_run(l) || l->stopped)
 		timeout_ms = 0;
 	ret = timerfd_arm(l);
+	busy_ns = hf_mono_ns(l->clock) - begin_ns;
 	n = ret ? 0 : epoll_wait(l->epfd, l->batch, BATCH, timeout_ms);
 	if (n < 0 && errno != EINTR)
 		ret = -errno;
+	begin_ns = hf_mono_ns(l->clock);
 	l->batch_len = n > 0 ? n : 0;
 	for (int i = 0; i < l->batch_len; i++)
 		if (!l->batch[i].data.ptr)
 			timerfd_clear(l);
 	timers_run(l);
 	files_run(l);
+	round_took(l, busy_ns + hf_mono_ns(l->clock) - begin_ns);
 	l->batch_len = 0;
 	l->inside = false;
 	return ret;

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 
 #include "clock.h"
+#include "histogram.h"
 
 struct hf_loop;
 struct hf_watch;
@@ -49,5 +50,10 @@ int hf_loop_run(struct hf_loop *l);
 /* One round, waiting at most @timeout_ms (-1: for ever). Return: 0, -errno. */
 int hf_loop_once(struct hf_loop *l, int timeout_ms);
 void hf_loop_stop(struct hf_loop *l, int ret);
+
+/* How long rounds took, without the waiting: who waits for this process waits as long. */
+const struct hf_histogram *hf_loop_rounds(const struct hf_loop *l);
+/* The longest since this was last asked. */
+uint64_t hf_loop_longest_ns(struct hf_loop *l);
 
 #endif /* HF_LOOP_H */

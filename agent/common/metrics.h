@@ -36,6 +36,13 @@ enum hf_metric_type { HF_M_COUNTER, HF_M_GAUGE, HF_M_INFO, HF_M_HISTOGRAM };
 	  "processor time of the process as it runs now") \
 	X(PROC_RSS, "holdfast_process_resident_memory_bytes", GAUGE, "bytes", "process", \
 	  "memory that is resident") \
+	X(PROC_READ, "holdfast_process_read_bytes", COUNTER, "bytes", "process", "read from disks") \
+	X(PROC_WRITTEN, "holdfast_process_written_bytes", COUNTER, "bytes", "process", \
+	  "written to disks") \
+	X(PROC_FAULTS, "holdfast_process_major_page_faults", COUNTER, "", "process", \
+	  "page faults that had to wait for a disk") \
+	X(PROC_ROUNDS, "holdfast_process_round_duration_seconds", HISTOGRAM, "seconds", "process", \
+	  "how long the process was busy without looking who else wants something") \
 	X(HEALTH, "holdfast_health_level", GAUGE, "", "check", \
 	  "what a check says: 0 ok, 1 warn, 2 unknown, 3 fail") \
 	X(LEVEL, "holdfast_degradation_level", GAUGE, "", "", \
@@ -112,6 +119,10 @@ enum hf_metric_type { HF_M_COUNTER, HF_M_GAUGE, HF_M_INFO, HF_M_HISTOGRAM };
 	X(KEEPER_LEASES, "holdfast_keeper_leases", GAUGE, "", "", "leases on all arrays") \
 	X(KEEPER_UNRECORDED, "holdfast_keeper_events_unrecorded", GAUGE, "", "", \
 	  "events of the driver that are not in the audit log yet") \
+	X(DRIVER_TIME, "holdfast_driver_call_duration_seconds", HISTOGRAM, "seconds", "call", \
+	  "how long calls of the driver took the keeper") \
+	X(DRIVER_FAILED, "holdfast_driver_calls_failed", COUNTER, "", "call", \
+	  "calls of the driver that it refused or that failed") \
 	X(ARRAY, "holdfast_array", INFO, "", "array, serial, model, instance", "an array that is kept") \
 	X(STATE, "holdfast_array_state", GAUGE, "", "array, state", \
 	  "1 for the state it is in: silent, armed, emitting, tripped") \

@@ -66,6 +66,8 @@ static void put_usage(struct hf_metrics *m, const json_t *usage, const char *pro
 {
 	static const struct member members[] = {
 		{ "cpu_us", HF_MF_PROC_CPU, 1e6 }, { "rss_bytes", HF_MF_PROC_RSS, 1 },
+		{ "read_bytes", HF_MF_PROC_READ, 1 }, { "written_bytes", HF_MF_PROC_WRITTEN, 1 },
+		{ "page_faults", HF_MF_PROC_FAULTS, 1 },
 	};
 
 	PUT_MEMBERS(m, usage, members, process);
@@ -205,7 +207,17 @@ static void put_keeper(struct hf_metrics *m, const json_t *stats)
 		{ "unrecorded", HF_MF_KEEPER_UNRECORDED, 1 },
 	};
 
+	const json_t *call;
+	size_t i;
+
 	PUT_MEMBERS(m, stats, members, NULL);
+	json_array_foreach(json_object_get(stats, "driver"), i, call) {
+		double v;
+
+		put_histogram(m, call, "time", HF_MF_DRIVER_TIME, text_of(call, "call"));
+		if (number_of(call, "failed", &v))
+			hf_metrics_put(m, HF_MF_DRIVER_FAILED, v, text_of(call, "call"));
+	}
 }
 
 static void put_process(struct hf_metrics *m, const json_t *p)
@@ -220,6 +232,7 @@ static void put_process(struct hf_metrics *m, const json_t *p)
 	if (number_of(p, "restarts", &v))
 		hf_metrics_put(m, HF_MF_PROC_RESTARTS, v, role);
 	put_usage(m, json_object_get(stats, "usage"), role);
+	put_histogram(m, stats, "rounds", HF_MF_PROC_ROUNDS, role);
 	if (!strcmp(role, "front") || !strcmp(role, "local"))
 		put_http(m, stats, role);
 	else if (!strcmp(role, "auth"))

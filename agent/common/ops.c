@@ -205,7 +205,7 @@ const struct hf_op hf_ops[] = {
 	   "version of the agent and of the API", "agent, api, first_run"),
 	OP("status", "GET", "/v1/status", WATCH, NET, PARENT, a_none,
 	   "processes of the agent",
-	   "version, since_ns, level, processes[] { role, state, pid, restarts, up_ms, last_exit }; not for who "
+	   "version, since_ns, level, standbys, processes[] { role, state, pid, restarts, up_ms, last_exit }; not for who "
 	   "belongs to a tenant: usage, and stats of each process"),
 	OP("health", "GET", "/health/detailed", WATCH, NET, PARENT, a_none,
 	   "what is well, what is not, why, since when and where it is going",

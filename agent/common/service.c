@@ -22,6 +22,7 @@
 #define ORPHAN_NS	(1500 * HF_MS)	/* for the end in order after the parent has gone */
 #define APPEND_NS	(10 * HF_S)
 #define ATTACH_S	10
+#define SLOW_NS		(250 * HF_MS)	/* for one round of the loop */
 
 /**
  * struct hf_service - see service.h
@@ -162,10 +163,15 @@ static void on_ping(struct hf_service *s, const struct hf_ipc_msg *m)
 {
 	json_t *stats = s->ops->stats ? s->ops->stats(s) : NULL, *findings = json_array();
 	const json_t *health = json_object_get(m->body, "health");
+	uint64_t longest_ns;
 
 	if (!stats)
 		stats = json_object();
+	longest_ns = hf_loop_longest_ns(s->env.loop);
+	if (longest_ns >= SLOW_NS)
+		hf_log_perf("loop.slow", NULL, "busy for %u ms without a pause", (unsigned int)(longest_ns / HF_MS));
 	json_object_set_new(stats, "usage", hf_usage_json(s->usage_fd));
+	json_object_set_new(stats, "rounds", hf_histogram_json(hf_loop_rounds(s->env.loop)));
 	if (s->ops->findings && s->started)
 		s->ops->findings(s, findings);
 	if (s->ops->heard && health)

@@ -10,6 +10,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#define BLOCK	512L	/* of getrusage(2) in Linux */
+
 int hf_usage_open(void)
 {
 	return open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
@@ -42,8 +44,12 @@ json_t *hf_usage_json(int fd)
 	json_t *j = json_object();
 	struct rusage r;
 
-	if (!getrusage(RUSAGE_SELF, &r))
+	if (!getrusage(RUSAGE_SELF, &r)) {
 		json_object_set_new(j, "cpu_us", json_integer(us_of(&r.ru_utime) + us_of(&r.ru_stime)));
+		json_object_set_new(j, "read_bytes", json_integer(r.ru_inblock * BLOCK));
+		json_object_set_new(j, "written_bytes", json_integer(r.ru_oublock * BLOCK));
+		json_object_set_new(j, "page_faults", json_integer(r.ru_majflt));
+	}
 	if (pages >= 0)
 		json_object_set_new(j, "rss_bytes",
 				    json_integer((json_int_t)pages * sysconf(_SC_PAGESIZE)));

@@ -9,7 +9,10 @@
 
 /* To be called before the sandbox. Return: a file for hf_usage_json(), -1: no /proc here. */
 int hf_usage_open(void);
-/* { cpu_us, rss_bytes }; @fd -1: without rss_bytes. New reference. */
+/*
+ * { cpu_us, read_bytes, written_bytes, page_faults, rss_bytes }, of disks, and of faults that had to read
+ * one; @fd -1: without rss_bytes. New reference.
+ */
 json_t *hf_usage_json(int fd);
 
 #endif /* HF_USAGE_H */

@@ -20,6 +20,7 @@
 #include "rights.h"
 
 #define CONTROL_FD	3
+#define LOCK_FD		4	/* only held: as long as one of us lives, nobody else starts */
 #define REAP_NS		HF_S	/* between the end of a link and a kill */
 
 static const char *const mode_words[] = {
@@ -98,13 +99,14 @@ static size_t child_env(const struct hf_child *c, char **env, size_t room)
 	return n;
 }
 
-/* In the new process: nothing of ours but standard streams and the control socket. */
+/* In the new process: nothing of ours but standard streams, the control socket and the lock. */
 static void __attribute__((noreturn)) child_exec(const struct hf_child *c, int fd)
 {
 	const struct hf_parent_env *env = &c->parent->env;
 	char *argv[] = { "holdfastd", "-x", (char *)hf_proc_name(c->role), "--sandbox",
 			 (char *)mode_words[env->mode], NULL };
 	char *child_environment[8];
+	int last = env->lock ? LOCK_FD : CONTROL_FD;
 	sigset_t none;
 
 	child_env(c, child_environment, 8);
@@ -114,8 +116,9 @@ static void __attribute__((noreturn)) child_exec(const struct hf_child *c, int f
 	signal(SIGHUP, SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (dup2(fd, CONTROL_FD) != CONTROL_FD || close_range(CONTROL_FD + 1, ~0U, 0) ||
-	    hf_rights_child(c->role))
+	if (dup2(fd, CONTROL_FD) != CONTROL_FD ||
+	    (env->lock && dup2(env->lock, LOCK_FD) != LOCK_FD) ||
+	    close_range((unsigned int)last + 1, ~0U, 0) || hf_rights_child(c->role))
 		_exit(HF_EXIT_RIGHTS);
 	execve(env->program, argv, child_environment);
 	_exit(HF_EXIT_RIGHTS);

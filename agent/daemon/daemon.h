@@ -11,7 +11,9 @@
 #include "checks.h"
 #include "notify.h"
 #include "parent.h"
+#include "primary.h"
 #include "sandbox.h"
+#include "standby.h"
 
 #define HF_READY_NS	(10 * HF_S)	/* from START to its answer */
 #define HF_PING_NS	(2 * HF_S)	/* between two PINGs */
@@ -88,6 +90,9 @@ struct hf_record {
  * @program:	executed for each process with -x ROLE
  * @attach:	socket where processes that somebody else starts connect (attach.c); NULL:
  *		they are started by us
+ * @lock:	of the run folder, which each process we start holds with us; 0: none
+ * @primary:	who stands by is counted there; NULL: nobody can
+ * @takeover:	how we got in charge; NULL: as anybody who is started
  */
 struct hf_parent_env {
 	struct hf_loop *loop;
@@ -98,6 +103,9 @@ struct hf_parent_env {
 	const char *attach;
 	enum hf_sandbox_mode mode;
 	const struct hf_parent_ops *ops;
+	int lock;
+	const struct hf_primary *primary;
+	const struct hf_takeover *takeover;
 };
 
 struct hf_parent {

@@ -14,6 +14,8 @@
 #include "folders.h"
 #include "sandbox.h"
 
+#define LOCK_FD_LEAST	10	/* out of the way of what a new process begins with */
+
 /* The last component of @path; everything before it belongs to the system. */
 static int folder_open(int dir, const char *path, struct hf_err *e)
 {
@@ -76,7 +78,14 @@ static int folder_of_role(int state, enum hf_proc role, struct hf_err *e)
 	return fd < 0 ? fd : 0;
 }
 
-int hf_folders_make(const char *state, const char *run, struct hf_err *e)
+int hf_folders_run(const char *run, struct hf_err *e)
+{
+	int fd = folder_make(AT_FDCWD, run, 0, 0, 0755, e);
+
+	return fd < 0 ? fd : close(fd);
+}
+
+int hf_folders_state(const char *state, struct hf_err *e)
 {
 	static const enum hf_proc keeps[] = { HF_PROC_AUDIT, HF_PROC_AUTH, HF_PROC_KEEPER,
 						  HF_PROC_EXPORT };
@@ -91,20 +100,20 @@ int hf_folders_make(const char *state, const char *run, struct hf_err *e)
 		ret = folder_of_role(dir, keeps[i], e);
 	if (dir >= 0)
 		close(dir);
-	if (!ret) {
-		fd = folder_make(AT_FDCWD, run, 0, 0, 0755, e);
-		ret = fd < 0 ? fd : close(fd);
-	}
 	return ret;
 }
 
 int hf_folders_lock(const char *run, struct hf_err *e)
 {
-	int dir = folder_open(AT_FDCWD, run, e), fd;
+	int dir = folder_open(AT_FDCWD, run, e), low, fd = -1;
 
 	if (dir < 0)
 		return dir;
-	fd = openat(dir, "holdfastd.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	low = openat(dir, "holdfastd.lock", O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (low >= 0)
+		fd = fcntl(low, F_DUPFD_CLOEXEC, LOCK_FD_LEAST);
+	if (low >= 0)
+		close(low);
 	close(dir);
 	if (fd < 0)
 		return hf_fail(e, -errno, "%s/holdfastd.lock: %s", run, strerror(errno));

@@ -137,8 +137,22 @@ void hf_parent_free(struct hf_parent *p)
 	free(p);
 }
 
+static void record_takeover(struct hf_parent *p, const struct hf_takeover *t)
+{
+	hf_log_app(HF_LOG_NOTICE, "agent.takeover", NULL,
+		   "from pid %d (%s), %u processes of it killed, %llu ms until the last was gone",
+		   (int)t->from, t->why, t->killed, (unsigned long long)(t->took_ns / HF_MS));
+	hf_parent_append(p, NULL, &hf_actor_self, "agent.takeover", "holdfastd", "event", "ok", 0,
+			 json_pack("{s:s, s:i, s:i, s:I}", "why", t->why, "from", (int)t->from,
+				   "killed", (int)t->killed, "took_ms",
+				   (json_int_t)(t->took_ns / HF_MS)),
+			 NULL, NULL);
+}
+
 void hf_parent_start(struct hf_parent *p)
 {
+	if (p->env.takeover && p->env.takeover->why)
+		record_takeover(p, p->env.takeover);
 	hf_notify(&p->notify, "STATUS=starting");
 	hf_timer_in(p->ping, HF_PING_NS);
 	if (p->notify.watchdog_ns)
@@ -279,8 +293,9 @@ json_t *hf_parent_status(struct hf_parent *p, bool stats)
 
 	for (int i = 1; list && i < HF_PROCS; i++)
 		json_array_append_new(list, child_status(&p->children[i], stats));
-	return json_pack("{s:s, s:I, s:s, s:o*, s:o*, s:o}", "version", HF_VERSION, "since_ns",
-			 (json_int_t)p->since_ns, "level", hf_checks_level(p->checks), "usage",
+	return json_pack("{s:s, s:I, s:s, s:i, s:o*, s:o*, s:o}", "version", HF_VERSION, "since_ns",
+			 (json_int_t)p->since_ns, "level", hf_checks_level(p->checks), "standbys",
+			 (int)hf_primary_standbys(p->env.primary), "usage",
 			 stats ? hf_usage_json(p->usage_fd) : NULL, "health",
 			 stats ? hf_checks_levels(p->checks) : NULL, "processes", list);
 }

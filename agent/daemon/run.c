@@ -1,28 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * From the command line to a parent that runs: configuration, rights, folders,
- * lock, signals. Each failure has an exit status that says whether trying again
- * could help (2, 4 and 6: it could not).
+ * From the command line to a parent that runs (life.c), or to one of its
+ * processes. Each failure has an exit status that says whether trying again could
+ * help (2, 4 and 6: it could not).
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
-#include <pwd.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon.h"
-#include "file.h"
 #include "folders.h"
+#include "life.h"
 #include "log.h"
 #include "rights.h"
 #include "run.h"
@@ -35,16 +32,10 @@ struct options {
 	const char *role;
 	const char *attach;
 	const char *wanted;
-	bool site;
+	bool site, standby;
 	int array;	/* of --site; -1: all */
 	enum hf_sandbox_mode mode;
 	bool check;
-};
-
-struct signals {
-	struct hf_parent *parent;
-	struct hf_watch *watch;
-	int fd;
 };
 
 static void usage(FILE *f)
@@ -52,6 +43,7 @@ static void usage(FILE *f)
 	fputs("Usage: holdfastd [OPTION...]\n\n"
 	      "  --config FILE         configuration (default " HF_CONFIG_FILE ")\n"
 	      "  --check               read and check it, then exit: 0 good, 2 not\n"
+	      "  --standby             wait until nobody is in charge on this host, then be it\n"
 	      "  --attach SOCKET       start no processes: they connect here (units of systemd)\n"
 	      "  -x ROLE --attach SOCKET  be one of them\n"
 	      "  --wanted ROLE         exit 1 if the configuration does not want this process\n"
@@ -95,6 +87,7 @@ static int options_read(int argc, char **argv, struct options *o)
 		{ "check", no_argument, NULL, 'k' },
 		{ "attach", required_argument, NULL, 'a' },
 		{ "wanted", required_argument, NULL, 'w' },
+		{ "standby", no_argument, NULL, 'b' },
 		{ "site", no_argument, NULL, 'S' },
 		{ "sandbox", required_argument, NULL, 's' },
 		{ "version", no_argument, NULL, 'V' },
@@ -121,6 +114,9 @@ static int options_read(int argc, char **argv, struct options *o)
 		case 'S':
 			o->site = true;
 			break;
+		case 'b':
+			o->standby = true;
+			break;
 		case 's':
 			mode = sandbox_mode(optarg);
 			if (mode < 0) {
@@ -143,7 +139,8 @@ static int options_read(int argc, char **argv, struct options *o)
 			return HF_EXIT_CONFIG;
 		}
 	}
-	if (rest_read(argc, argv, o))
+	if (rest_read(argc, argv, o) &&
+	    !(o->standby && (o->attach || o->role || o->wanted || o->site || o->check)))
 		return -1;
 	usage(stderr);
 	return HF_EXIT_CONFIG;
@@ -164,60 +161,6 @@ static int run_role(const struct options *o, const struct hf_role_ops *const *ro
 	snprintf(name, sizeof(name), "holdfast-%s", o->role);
 	prctl(PR_SET_NAME, name);
 	return hf_service_run(roles[role], o->mode, o->attach);
-}
-
-/* A configuration, and the text that it was read from. */
-struct source {
-	struct hf_config *config;
-	char *text;
-	size_t len;
-};
-
-/*
- * Where the parent is a user of its own, the file that it has replaced (config.apply) belongs to
- * that user, as its folder does; others (--site, --wanted) read it all the same.
- */
-static int text_read(const char *file, struct source *s, struct hf_err *e)
-{
-	const struct passwd *pw = getpwnam(HF_PARENT_USER);
-	char *folder = strdup(file), *name = strdup(file);
-	int ret = folder && name ? 0 : -ENOMEM, dirfd = -1;
-	struct stat st;
-
-	if (!ret)
-		dirfd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (!ret && dirfd >= 0 && pw && !fstat(dirfd, &st) && st.st_uid == pw->pw_uid)
-		ret = hf_file_read(dirfd, basename(name), HF_CONFIG_BYTES_MAX, &s->text, &s->len,
-				   e);
-	else if (!ret)
-		ret = hf_file_read(AT_FDCWD, file, HF_CONFIG_BYTES_MAX, &s->text, &s->len, e);
-	if (dirfd >= 0)
-		close(dirfd);
-	free(folder);
-	free(name);
-	return ret;
-}
-
-static int config_read(const char *file, char *const *env, struct source *s)
-{
-	struct hf_config_errors errors = { 0 };
-	struct hf_err e = { "" };
-	char line[HF_ERR_LEN * 2];
-	int ret = file[0] == '/' ? 0 : hf_fail(&e, -EINVAL, "%s: must be an absolute path", file);
-
-	if (!ret)
-		ret = text_read(file, s, &e);
-	if (ret) {
-		fprintf(stderr, "holdfastd: %s\n", e.text);
-		return ret;
-	}
-	ret = hf_config_parse(s->text, s->len, file, env, &s->config, &errors);
-	for (unsigned int i = 0; i < errors.count; i++)
-		fprintf(stderr, "%s\n",
-			hf_config_error_text(&errors.e[i], file, line, sizeof(line)));
-	if (errors.more)
-		fprintf(stderr, "%s: and %u more errors\n", file, errors.more);
-	return ret;
 }
 
 /* Nothing of where we were started from stays with us. */
@@ -280,78 +223,11 @@ static int settle_attached(const struct hf_config *config, const char *socket, s
 	return lock;
 }
 
-/* Return: the lock, or -errno. */
-static int settle(const struct hf_config *config, struct hf_err *e)
-{
-	json_t *part = hf_config_part(config, HF_PROC_PARENT);
-	int ret = part ? hf_folders_make(hf_config_text(part, "paths.state"),
-					 hf_config_text(part, "paths.run"), e) : -ENOMEM;
-
-	if (!ret)
-		ret = hf_rights_settled(e);
-	if (!ret)
-		ret = hf_folders_lock(hf_config_text(part, "paths.run"), e);
-	json_decref(part);
-	return ret;
-}
-
-/* What the kernel says of who sent it: nobody else does. */
-static struct hf_actor signal_actor(const struct signalfd_siginfo *info)
-{
-	struct hf_actor a = hf_actor_self;
-
-	if (info->ssi_code > 0)		/* the kernel itself: the terminal has gone */
-		return a;
-	a.via = HF_VIA_LOCAL;
-	a.proof = HF_PROOF_PEER;
-	a.uid = info->ssi_uid;
-	a.pid = (int32_t)info->ssi_pid;
-	snprintf(a.name, sizeof(a.name), "uid:%u", a.uid);
-	return a;
-}
-
-static void on_signal(void *arg, uint32_t events)
-{
-	struct signals *s = arg;
-	struct signalfd_siginfo info;
-	struct hf_actor by;
-
-	(void)events;
-	while (read(s->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		switch (info.ssi_signo) {
-		case SIGCHLD:
-			hf_reap(s->parent);
-			break;
-		case SIGHUP:
-			by = signal_actor(&info);
-			hf_parent_hup(s->parent, &by);
-			break;
-		default:
-			hf_parent_stop(s->parent);
-		}
-	}
-}
-
-static int signals_open(struct signals *s, struct hf_loop *loop)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGCHLD);
-	signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &set, NULL))
-		return -errno;
-	s->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return s->fd < 0 ? -errno : hf_watch_new(&s->watch, loop, s->fd, EPOLLIN, on_signal, s);
-}
-
-static int run_parent(const struct options *o, const struct hf_parent_ops *ops,
-		      struct source *source)
+static int run_parent(struct hf_life *l, const struct options *o, const struct hf_parent_ops *ops,
+		      struct hf_source *source)
 {
 	struct hf_parent_env env = {
+		.loop = l->loop,
 		.random = &hf_system_random,
 		.config_file = o->config,
 		.environment = environ,
@@ -359,32 +235,26 @@ static int run_parent(const struct options *o, const struct hf_parent_ops *ops,
 		.attach = o->attach,
 		.mode = o->mode,
 		.ops = ops,
+		.lock = o->attach ? 0 : l->lock,
+		.primary = l->primary,
+		.takeover = &l->takeover,
 	};
-	struct signals s = { .fd = -1 };
-	int ret = hf_loop_new(&env.loop, &hf_system_clock);
+	int ret = hf_parent_new(&l->parent, &env, source->config, source->text, source->len);
 
-	if (!ret)
-		ret = signals_open(&s, env.loop);
-	if (!ret)
-		ret = hf_parent_new(&s.parent, &env, source->config, source->text, source->len);
 	if (!ret) {
 		source->config = NULL;	/* the parent's now */
-		hf_parent_start(s.parent);
+		hf_parent_start(l->parent);
 		ret = hf_loop_run(env.loop);
 	}
 	if (ret < 0)
 		hf_log_app(HF_LOG_ERROR, "agent.loop", NULL, "%s", strerror(-ret));
-	hf_parent_free(s.parent);
-	hf_watch_free(s.watch);
-	if (s.fd >= 0)
-		close(s.fd);
-	hf_loop_free(env.loop);
+	hf_parent_free(l->parent);
 	return ret < 0 ? EXIT_FAILURE : ret;
 }
 
 /* What is done once, without a parent. Return: exit status. */
 static int run_once(const struct options *o, const struct hf_parent_ops *ops,
-		    const struct source *source)
+		    const struct hf_source *source)
 {
 	struct hf_err e = { "" };
 	json_t *part;
@@ -402,17 +272,33 @@ static int run_once(const struct options *o, const struct hf_parent_ops *ops,
 	return ret ? EXIT_FAILURE : 0;
 }
 
-static int run(const struct options *o, const struct hf_parent_ops *ops, struct source *source)
+/* Of one that has not got to be a parent. */
+static int exit_status(int ret)
 {
+	switch (ret) {
+	case -ECANCELED:
+		return 0;
+	case -EBUSY:
+		return HF_EXIT_RUNNING;
+	case -EINVAL:
+		return HF_EXIT_CONFIG;
+	default:
+		return HF_EXIT_RIGHTS;
+	}
+}
+
+static int run(const struct options *o, const struct hf_parent_ops *ops, struct hf_source *source)
+{
+	struct hf_life l = { HF_LIFE_NONE, .config = o->config, .standby = o->standby };
 	struct hf_err e = { "" };
-	int lock = -1, ret;
+	int ret;
 
 	if (o->wanted && hf_proc_parse(o->wanted) <= HF_PROC_PARENT) {
 		fprintf(stderr, "holdfastd: --wanted %s: no such process\n", o->wanted);
 		return HF_EXIT_CONFIG;
 	}
 	/* --wanted: who was left out for a broken file would not come when it is mended. */
-	if (config_read(o->config, environ, source))
+	if (hf_source_read(o->config, environ, source))
 		return o->wanted ? 0 : HF_EXIT_CONFIG;
 	if (o->check)
 		return 0;
@@ -421,23 +307,26 @@ static int run(const struct options *o, const struct hf_parent_ops *ops, struct 
 	hf_log_open(HF_PROC_PARENT, &hf_system_clock);
 	ret = detach(&e);
 	if (!ret)
-		ret = o->attach ? hf_rights_none(&e) : hf_rights_parent(&e);
+		ret = hf_life_begin(&l, &e);
 	if (!ret)
-		lock = o->attach ? settle_attached(source->config, o->attach, &e) :
-				   settle(source->config, &e);
-	if (ret || lock < 0) {
-		fprintf(stderr, "holdfastd: %s\n", e.text);
-		return lock == -EBUSY ? HF_EXIT_RUNNING : HF_EXIT_RIGHTS;
+		ret = o->attach ? hf_rights_none(&e) : hf_rights_parent(&e);
+	if (!ret && o->attach) {
+		l.lock = settle_attached(source->config, o->attach, &e);
+		ret = l.lock;
+	} else if (!ret) {
+		ret = hf_life_settle(&l, source, &e);
 	}
-	ret = run_parent(o, ops, source);
-	close(lock);
+	if (ret < 0 && ret != -ECANCELED)
+		fprintf(stderr, "holdfastd: %s\n", e.text);
+	ret = ret < 0 ? exit_status(ret) : run_parent(&l, o, ops, source);
+	hf_life_end(&l);
 	return ret;
 }
 
 int hf_run(int argc, char **argv, const struct hf_role_ops *const *roles,
 	   const struct hf_parent_ops *ops)
 {
-	struct source source = { NULL };
+	struct hf_source source = { NULL };
 	struct options o;
 	int ret = options_read(argc, argv, &o);
 
@@ -447,7 +336,6 @@ int hf_run(int argc, char **argv, const struct hf_role_ops *const *roles,
 		return run_role(&o, roles);
 	hf_wipe_json();
 	ret = run(&o, ops, &source);
-	hf_config_free(source.config);
-	free(source.text);
+	hf_source_free(&source);
 	return ret;
 }

@@ -25,7 +25,7 @@ static const struct hf_breaker_rule breaker_rule = {
 };
 
 static const struct hf_retry_rule retry_rule = {
-	.tokens = 10, .back_permille = 1000, .attempts = 3, .base_ns = HF_S, .cap_ns = 60 * HF_S,
+	.tokens = 10, .back_permille = 200, .attempts = 3, .base_ns = HF_S, .cap_ns = 60 * HF_S,
 };
 
 struct exp_target {

@@ -20,7 +20,7 @@ $(AGENT)/bench/http_stage: $(BUILD)/user/tests/agent/http_stage.o $(HTTP_STAGE_S
 
 $(AGENT)/gen-api-docs: $(patsubst %.c,$(BUILD)/user/%.o,$(wildcard agent/front/gendocs/*.c) \
 		agent/front/openapi.c agent/front/probes.c agent/front/router.c agent/front/http.c \
-		$(addprefix agent/common/,histogram.c metrics.c ops.c field.c field_schema.c role.c err.c text.c)) $(AGENT)/libholdfast.a
+		$(addprefix agent/common/,fault.c histogram.c metrics.c ops.c field.c field_schema.c role.c err.c text.c)) $(AGENT)/libholdfast.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS)
 

@@ -178,8 +178,9 @@ static json_t *components_json(void)
 {
 	return json_pack("{s:o, s:{s:{s:s, s:s}, s:{s:s, s:s, s:s, s:s}},"
 			 " s:{s:{s:s, s:[s,s], s:{s:{s:s}, s:{s:s}}},"
-			 "    s:{s:s, s:[s,s], s:{s:{s:s}, s:{s:s, s:[s,s,s],"
-			 "        s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s, s:s}}}}}}}",
+			 "    s:{s:s, s:[s,s], s:{s:{s:s}, s:{s:s, s:[s,s,s,s,s,s],"
+			 "        s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s, s:s},"
+			 "           s:{s:s, s:[s,s,s,s]}, s:{s:s, s:[s,s,s,s]}, s:{s:s, s:[s,s,s]}}}}}}}",
 			 "responses", responses_json(), "securitySchemes",
 			 "bearer", "type", "http", "scheme", "bearer",
 			 "cookie", "type", "apiKey", "in", "cookie", "name", "__Host-holdfast",
@@ -191,9 +192,13 @@ static json_t *components_json(void)
 			 "refusal", "type", "object", "required", "status", "error", "properties",
 			 "status", "type", "integer",
 			 "error", "type", "object", "required", "code", "message", "correlation_id",
+			 "severity", "retry", "who",
 			 "properties", "code", "type", "string", "message", "type", "string",
 			 "field", "type", "string",
-			 "correlation_id", "type", "string", "pattern", "^[0-9a-f]{32}$");
+			 "correlation_id", "type", "string", "pattern", "^[0-9a-f]{32}$",
+			 "severity", "type", "string", "enum", "info", "warning", "error", "critical",
+			 "retry", "type", "string", "enum", "never", "changed", "later", "unknown",
+			 "who", "type", "string", "enum", "caller", "operator", "admin");
 }
 
 json_t *hf_openapi(void)

@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fault.h"
 #include "server.h"
+
+#define SLOW_NS	(2 * HF_S)	/* for an answer */
 
 void *hf_request_begin(void *cls, const char *uri, struct MHD_Connection *connection)
 {
@@ -74,10 +77,14 @@ static void answered(struct hf_request *r)
 {
 	bool waited = r->state == HF_REQ_WAITING;
 	struct hf_server *s = r->server;
+	uint64_t took_ns = hf_server_now(s) - r->begin_ns;
 
 	r->state = HF_REQ_ANSWERED;
 	s->counts.status[r->status / 100]++;
-	hf_histogram_add(&s->counts.time, hf_server_now(s) - r->begin_ns);
+	hf_histogram_add(&s->counts.time, took_ns);
+	if (took_ns >= SLOW_NS)
+		hf_log_perf("http.slow", &r->corr, "%s took %u ms", r->route.op ? r->route.op->name : "a request",
+			    (unsigned int)(took_ns / HF_MS));
 	hf_conns_idle(s->conns, r->conn, hf_server_now(s));
 	if (!waited)
 		return;
@@ -86,12 +93,16 @@ static void answered(struct hf_request *r)
 	hf_timer_in(s->run, 0);
 }
 
-static json_t *error_json(const struct hf_request *r, const json_t *error)
+static json_t *error_json(const struct hf_request *r, int status, const json_t *error)
 {
+	const struct hf_fault *f = hf_fault_of(status, json_string_value(json_object_get(error, "code")));
 	json_t *copy = json_copy((json_t *)error);
 	char corr[HF_CORR_TEXT];
 
 	json_object_set_new(copy, "correlation_id", json_string(hf_corr_text(&r->corr, corr)));
+	json_object_set_new(copy, "severity", json_string(f->severity));
+	json_object_set_new(copy, "retry", json_string(f->retry));
+	json_object_set_new(copy, "who", json_string(f->who));
 	return copy;
 }
 
@@ -101,7 +112,7 @@ void hf_request_answer(struct hf_request *r, int status, const json_t *result)
 
 	r->status = status;
 	text_set(r, json_pack("{s:i, s:o}", "status", status, good ? "result" : "error",
-			      good ? json_incref((json_t *)result) : error_json(r, result)));
+			      good ? json_incref((json_t *)result) : error_json(r, status, result)));
 	answered(r);
 }
 

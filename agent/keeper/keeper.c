@@ -23,6 +23,7 @@
 #include "config.h"
 #include "process.h"
 #include "service.h"
+#include "timed.h"
 
 #define SECOND_NS	(1 * HF_S)
 #define PUMP_NS		(500 * HF_MS)	/* until what failed is sent to audit again */
@@ -212,7 +213,7 @@ int hf_process_new(struct hf_service *s, const struct hf_device *device, bool lo
 	k->loop = hf_service_loop(s);
 	k->clock = hf_service_clock(s);
 	k->random = hf_service_random(s);
-	k->device = device;
+	k->device = hf_timed_device(device, k->clock);
 	k->peers = (struct hf_peers){ peer_append, peer_whois, s, peer_tell };
 	k->ladder_peers = (struct hf_peers){ hf_record_peer, NULL, k, NULL };
 	k->sysadmin = true;

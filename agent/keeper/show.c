@@ -8,6 +8,7 @@
 
 #include "holdfast_netlink.h"
 #include "keeper.h"
+#include "timed.h"
 
 static json_t *lacks_json(const struct hf_array *a)
 {
@@ -421,9 +422,10 @@ json_t *hf_show_stats(struct hf_keeper *k)
 		json_object_set_new(j, "wanted", json_integer((json_int_t)a->lacks));
 		json_array_append_new(list, j);
 	}
-	return json_pack("{s:o, s:b, s:b, s:s, s:b, s:i, s:I, s:o}", "arrays", list, "silenced",
+	return json_pack("{s:o, s:b, s:b, s:s, s:b, s:i, s:I, s:o, s:o}", "arrays", list, "silenced",
 			 (int)(k->disarmed_ns != 0), "durable", (int)hf_ladder_durable(&k->ladder),
 			 "why", hf_ladder_why(&k->ladder),
 			 "auth", (int)(k->auth != NULL), "leases", (int)leases, "unrecorded",
-			 (json_int_t)hf_arrays_pending(k), "state", hf_store_json(k));
+			 (json_int_t)hf_arrays_pending(k), "state", hf_store_json(k), "driver",
+			 hf_timed_json());
 }

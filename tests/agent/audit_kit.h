@@ -30,6 +30,8 @@ struct kit {
 	char why[HF_ERR_LEN];
 	unsigned int notes, errors;
 	char last_event[64];
+	unsigned int commits_told;
+	uint64_t commit_ns, recorded;	/* of the last one */
 };
 
 static inline uint64_t kit_random(uint64_t *s)
@@ -71,6 +73,22 @@ static void kit_say(void *arg, bool error, const char *event, const char *text)
 	snprintf(k->last_event, sizeof(k->last_event), "%s", event);
 }
 
+static void kit_committed(void *arg, uint64_t ns)
+{
+	struct kit *k = arg;
+
+	k->commits_told++;
+	k->commit_ns = ns;
+}
+
+static void kit_recorded(void *arg, const json_t *record, uint64_t seq)
+{
+	struct kit *k = arg;
+
+	cr_assert(json_object_get(record, "action"));
+	k->recorded = seq;
+}
+
 static void kit_new(struct kit *k)
 {
 	static struct hf_random random;
@@ -89,7 +107,7 @@ static void kit_new(struct kit *k)
 			    .warn_free = 2000000, .refuse_free = 1000000,
 			    .reserve_bytes = 262144 },
 		.clock = &k->clock.clock, .random = &random, .io = &k->m->io,
-		.events = { kit_durable, kit_checkpoint, kit_say }, .arg = k,
+		.events = { kit_durable, kit_checkpoint, kit_say, kit_committed, kit_recorded }, .arg = k,
 	};
 	kit_fill(&k->random, k->s.host, AUD_ID);
 	kit_fill(&k->random, k->s.boot, AUD_ID);

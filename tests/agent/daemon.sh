@@ -50,7 +50,7 @@ start() {
 	: > "$told"
 	env -i SECRET=1 NOTIFY_SOCKET="$dir/notify.sock" WATCHDOG_USEC=1000000 "$BIN" 2> "$log" &
 	parent=$!
-	until_true 10 notified READY=1 || bail "not ready"
+	until_true 60 notified READY=1 || bail "not ready"
 }
 
 systemd-sysusers "$PWD/scripts/packaging/sysusers.d/holdfast.conf" 2> "$log" || bail "no users"
@@ -88,7 +88,9 @@ for role in $roles; do
 	[[ ! -s /proc/$pid/environ ]] || bad+=" environment"
 	[[ $(readlink "/proc/$pid/cwd") == / ]] || bad+=" cwd"
 	[[ $(readlink "/proc/$pid/fd/0") == /dev/null ]] || bad+=" stdin"
-	find "/proc/$pid/fd" -lname '*lock*' -o -lname '*signalfd*' | grep -q . && bad+=" files"
+	find "/proc/$pid/fd" -lname '*signalfd*' | grep -q . && bad+=" files"
+	[[ $(find "/proc/$pid/fd" -lname '*lock*') == /proc/$pid/fd/4 ]] || bad+=" lock"
+	grep -qE '^flags:.*0$' "/proc/$pid/fdinfo/4" || bad+=" lock-written"	# O_RDONLY
 	[[ -z $bad ]]
 	ok $? "$role is narrowed${bad:+: not$bad}"
 done
@@ -173,6 +175,66 @@ took_ms=$(((${EPOCHREALTIME/./} - begin) / 1000))
 [[ $took_ms -lt 2000 ]] && none_left
 ok $? "without a parent all are gone in less than 2 s"
 check "and end in order" said_times 6 'fake.stop.*parent gone'
+
+# --- what is left of one that was killed is waited for, and killed if it does not end
+start
+left=$(pid_of audit)
+"${0%/*}/hang.py" "$left" > "$dir/hang" &
+holder=$!
+until_true 30 test -s "$dir/hang" || bail "nothing hangs"
+children=$(pgrep -P "$parent" | grep -vx "$left" | tr '\n' ' ')
+kill -9 "$parent"
+until_true 30 none_left		# they write into the log
+began=$SECONDS
+start
+[[ $((SECONDS - began)) -ge 2 ]] && ! kill -0 "$left" 2> "$dir/gone" || [[ $(field "$left" State) == Z ]]
+ok $? "a process that hangs holds the lock until the next parent has killed it"
+kill "$holder"
+check "and it says so" said "standby.kill.*1 processes of pid"
+check "a takeover is recorded" until_true 30 said 'fake.append.*agent.takeover holdfastd ok'
+
+# --- standing by (with arrays: standby.py)
+"$BIN" --standby 2> "$dir/standby.log" &
+standby=$!
+standby_said() { grep -qE "$1" "$dir/standby.log"; }
+check "a standby watches who is in charge" until_true 30 standby_said "standby.watching.*pid $parent is"
+check "who is in charge knows" until_true 30 said "standby.there.*pid $standby stands by"
+[[ $(find "/proc/$standby/fd" -lname '*socket*' | wc -l) == 1 && -z $(pgrep -P "$standby") ]]
+ok $? "it has one socket and no process"
+kill -HUP "$standby"
+check "HUP: it looks at the configuration" until_true 30 standby_said 'standby.reload.*: good'
+configure 'log: ['
+kill -HUP "$standby"
+check "and says what is wrong" until_true 30 standby_said 'standby.reload.*: not good'
+expect 2 "a standby with a bad configuration" 'holdfast.yaml:[0-9]' "$BIN" --standby
+kill -TERM "$parent"
+wait "$parent"
+expect 2 "it does not take over with it" 'not good any more' eval 'wait "$standby"; s=$?; cat "$dir/standby.log"; (exit $s)'
+configure 'log: {level: info}'
+start
+"$BIN" --standby 2> "$dir/standby.log" &
+standby=$!
+check "another one" until_true 30 standby_said "standby.watching.*pid $parent is"
+kill -TERM "$standby"
+wait "$standby"
+ok $? "TERM while standing by: exit 0"
+check "and who is in charge knows" until_true 30 said "standby.gone.*pid $standby "
+kill -TERM "$parent"
+wait "$parent"
+# As a restore does, whose own process has it.
+python3 -c 'import fcntl, time; f = open("/run/holdfast/holdfastd.lock"); fcntl.flock(f, fcntl.LOCK_EX); print("", flush=True); time.sleep(600)' > "$dir/restore" &
+restore=$!
+until_true 30 test -s "$dir/restore" || bail "no lock"
+"$BIN" --standby 2> "$dir/standby.log" &
+standby=$!
+sleep 4
+[[ -z $(pgrep -P "$standby") ]] && kill -0 "$restore" && ! standby_said 'kill|ended'
+ok $? "a restore is waited for, and left alone"
+kill "$restore"
+check "then it is in charge" until_true 30 standby_said agent.ready
+kill -TERM "$standby"
+wait "$standby"
+ok $? "and ends in order"
 
 # --- one that never starts does not keep the others from it
 sed -i.bak /^holdfast-front:/d /etc/passwd

@@ -398,9 +398,9 @@ def cpu():
     def fault():
         for _ in range(2):
             threading.Thread(target=hammer, daemon=True).start()
-    configure("cpu_percent: 60", "cpu_percent: 20")
+    configure("cpu_percent: 60", "cpu_percent: 40")
     flip("cpu", ("warn",), fault, stop.set, "somebody asks all the time", 90, 60)
-    configure("cpu_percent: 20", "cpu_percent: 60")
+    configure("cpu_percent: 40", "cpu_percent: 60")
 
 
 def disk():

@@ -124,17 +124,20 @@ def length(spans):
 
 
 class Judge:
-    """@samples of the witness, @emission of the ledger, @kills: (before, after, role)."""
+    """@samples of the witness, @emission of the ledger, @kills: (before, after, role), @hangs: those of them, by @before, that only
+    stopped the keeper."""
 
-    def __init__(self, samples, emission, kills, deadline_ns):
-        self.samples, self.emission, self.kills = samples, emission, kills
+    def __init__(self, samples, emission, kills, deadline_ns, hangs=()):
+        self.samples, self.emission, self.kills, self.hangs = samples, emission, kills, hangs
         self.patience_ns = deadline_ns + NOISE_NS
         self.stalls = [(s.before, s.t + NOISE_NS) for s in samples if s.t - s.before > STALL_NS]
 
     def unsupervised(self):
         """Emission, whoever was killed when, without a beat that counted within the deadline before."""
         beats = sorted({s.beat for s in self.samples if s.beat})
-        spans = without(self.emission, [(b, b + self.patience_ns) for b in beats] + self.stalls)
+        # claiming counts as a beat; when it was is known as exactly as the witness looks
+        claims = [(s.before, s.t) for last, s in zip(self.samples, self.samples[1:]) if s.epoch != last.epoch]
+        spans = without(self.emission, [(b, b + self.patience_ns) for b in beats] + claims + self.stalls)
         return [f"{length([s]) / 1e6:.1f} ms of emission without a beat, {self.after(s[0])}" for s in spans]
 
     def after(self, t):
@@ -154,14 +157,15 @@ class Judge:
         return wrong
 
     def lost_keepers(self):
-        """A keeper lets go of the array, or misses its deadline, only if it or the parent was killed. Return:
-        (violations, how often it happened because the guest stood still)."""
+        """A keeper lets go of the array only if it or the parent was killed or hangs, and misses its deadline only if it hangs.
+        Return: (violations, how often it happened because the guest stood still)."""
         lost, claimed = [], self.samples[0].before
         for last, s in zip(self.samples, self.samples[1:]):
             killed = any(claimed <= k[0] <= s.t for k in self.kills if k[2] in ("keeper", "parent"))
             if s.epoch != last.epoch and last.beat and not killed:
                 lost.append((s.t, f"epoch {last.epoch} ended though nobody killed its keeper, {self.after(s.t)}"))
-            if s.trips != last.trips and s.cause == CAUSE_KEEPER_DEADLINE:
+            hung = any(claimed <= h <= s.t for h in self.hangs)
+            if s.trips != last.trips and s.cause == CAUSE_KEEPER_DEADLINE and not hung:
                 lost.append((s.t, f"a trip: the keeper missed its deadline, {self.after(s.t)}"))
             if s.epoch != last.epoch and s.beat:
                 claimed = s.before

@@ -7,6 +7,7 @@ import time
 
 HF = os.environ.get("HF", "build/agent/holdfastctl")
 SIM = "/sys/kernel/config/holdfast_sim/lab/"
+PATIENCE = 3	# times what a quiet machine needs; who waits for what comes does not wait so long
 tests = 0
 
 
@@ -26,7 +27,7 @@ def plan():
 
 
 def until(fn, seconds=15, pause=0.05):
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE * seconds
     while time.monotonic() < end:
         if fn():
             return True

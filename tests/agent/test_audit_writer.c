@@ -38,6 +38,7 @@ Test(audit_writer, acknowledged_only_when_durable)
 	cr_assert_eq(a.calls, 0);
 	aud_run(k.w);
 	cr_assert_eq(a.calls, 0, "written, but not known to be synced");
+	cr_assert_eq(k.recorded, 0, "nobody is sent to look for it yet");
 	cr_assert_eq(aud_durable_seq(k.w), 1);
 	cr_assert_eq(kit_event(&k, &b), 0);
 	aud_poll(k.w);
@@ -67,6 +68,8 @@ Test(audit_writer, what_waits_goes_in_one_commit)
 	aud_poll(k.w);
 	aud_poll(k.w);
 	cr_assert_eq(k.m->syncs, syncs + 1);
+	cr_assert_eq(k.commits_told, 2, "what came first, and the rest");
+	cr_assert_eq(k.recorded, 101, "each of them is pointed to");
 	for (int i = 0; i < 100; i++) {
 		cr_assert_eq(f[i].calls, 1);
 		cr_assert_eq(f[i].seq, (uint64_t)i + 2);

@@ -274,7 +274,7 @@ Test(config, each_process_gets_its_part_and_no_more)
 		[HF_PROC_LOCAL] = "environment paths log api",
 		[HF_PROC_FRONT] = "environment paths log api health",
 		[HF_PROC_PARENT] =
-			"environment paths log arrays keeper tenants peers auth audit api export alerts health",
+			"environment paths agent log arrays keeper tenants peers auth audit api export alerts health",
 	};
 	struct hf_config *c = good(TEST_);
 

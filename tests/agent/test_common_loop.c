@@ -262,3 +262,28 @@ Test(loop, does_not_run_within_itself)
 	cr_assert_str_eq(order, "n");
 	hf_timer_free(t);
 }
+
+static void busy(void *arg)
+{
+	hf_test_clock_advance(&clock_, *(uint64_t *)arg);
+}
+
+Test(loop, knows_how_long_it_was_busy)
+{
+	uint64_t took_ns = 300 * HF_MS;
+	struct hf_timer *t;
+
+	hf_timer_new(&t, loop, busy, &took_ns);
+	hf_timer_in(t, 0);
+	hf_loop_once(loop, 0);
+	took_ns = 40 * HF_MS;
+	hf_timer_in(t, 0);
+	hf_loop_once(loop, 0);
+	cr_assert_eq(hf_loop_rounds(loop)->sum_ns, 340 * HF_MS);
+	cr_assert_eq(hf_loop_longest_ns(loop), 300 * HF_MS);
+	cr_assert_eq(hf_loop_longest_ns(loop), 0, "asked before");
+	hf_test_clock_advance(&clock_, HF_S);
+	hf_loop_once(loop, 0);
+	cr_assert_eq(hf_loop_longest_ns(loop), 0, "waiting is not being busy");
+	hf_timer_free(t);
+}

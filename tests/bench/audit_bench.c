@@ -172,6 +172,19 @@ static void loop(struct aud_writer *w, struct aud_io *io, struct client *c, int 
 	}
 }
 
+static void none_committed(void *arg, uint64_t ns)
+{
+	(void)arg;
+	(void)ns;
+}
+
+static void none_recorded(void *arg, const json_t *record, uint64_t seq)
+{
+	(void)arg;
+	(void)record;
+	(void)seq;
+}
+
 static bool ours(const struct way *way, struct figures *f)
 {
 	struct aud_setup s = {
@@ -179,7 +192,7 @@ static bool ours(const struct way *way, struct figures *f)
 			    .checkpoint_records = 256, .checkpoint_ns = HF_S,
 			    .retention_ns = 86400 * HF_S, .keep_bytes = 1ULL << 40 },
 		.clock = &hf_system_clock, .random = &hf_system_random,
-		.events = { none_durable, none_checkpoint, none_say },
+		.events = { none_durable, none_checkpoint, none_say, none_committed, none_recorded },
 	};
 	struct client *c = calloc((size_t)way->writers, sizeof(*c));
 	struct aud_say say = { .action = "array.frame.refused", .object = "array/0",

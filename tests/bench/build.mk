@@ -17,6 +17,8 @@ $(BENCH_BINS): $(BUILD)/tests/bench/%_bench: $(BUILD)/user/tests/bench/%_bench.o
 
 bench:
 	@scripts/deps bench
+	@scripts/kernels uml
+	@scripts/build-modules uml
 	@$(MAKE) --no-print-directory user $(BENCH_BINS) $(AGENT)/bench/http_stage
 	@scripts/bench
 

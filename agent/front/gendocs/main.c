@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fault.h"
 #include "metrics.h"
 #include "openapi.h"
 #include "ops.h"
@@ -21,7 +22,7 @@ static const char intro[] =
 	"\n"
 	"## For all operations\n"
 	"- **Answers**: `{\"status\":200,\"result\":{...}}`, or `{\"status\":409,\"error\":{\"code\",\"message\",\"field\"?,"
-	"\"correlation_id\"}}`. A few malformed requests are answered by the HTTP library itself, with HTML; the status counts.\n"
+	"\"correlation_id\",\"severity\",\"retry\",\"who\"}}`. A few malformed requests are answered by the HTTP library itself, with HTML; the status counts.\n"
 	"- **Arguments** stand in the path, in the query or in a JSON body, as the tables below say, each once. What is not "
 	"in the table, of another type or out of range is refused (400, `field` says which). A body needs "
 	"`Content-Type: application/json` and `Content-Length` (chunked bodies: 411). Each header is one line `Name: value`.\n"
@@ -53,8 +54,7 @@ static const char intro[] =
 	"| own | others than admin: only one's own |\n"
 	"| raises | can raise output: over the network only where the configuration allows it, with step-up |\n"
 	"| quiet | makes things quieter: never limited |\n"
-	"\n"
-	"## Operations\n";
+	"\n";
 
 static void print_roles(uint32_t roles)
 {
@@ -147,9 +147,21 @@ static void print_op(const struct hf_op *op)
 	print_fields(op->args, "");
 }
 
+static void print_faults(void)
+{
+	printf("## Errors\nEach error says what it means: `severity`, `retry` (`never`; `changed`: once what the message says has "
+	       "changed; `later`: after Retry-After, else a second, each time twice as long; `unknown`: it may have been done, look "
+	       "first) and `who` has to do something.\n\n| status | code | severity | retry | who | meaning |\n|---|---|---|---|---|---|\n");
+	for (const struct hf_fault *f = hf_faults; f->status; f++)
+		printf("| %d | %s%s%s | %s | %s | %s | %s |\n", f->status, f->code ? "`" : "", f->code ? f->code : "all others",
+		       f->code ? "`" : "", f->severity, f->retry, f->who, f->what);
+	printf("\n## Operations\n");
+}
+
 static int print_markdown(void)
 {
 	fputs(intro, stdout);
+	print_faults();
 	printf("| operation | request | roles | rules |\n|---|---|---|---|\n");
 	for (const struct hf_op *op = hf_ops; op->name; op++) {
 		printf("| [%s](#", op->name);
