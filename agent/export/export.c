@@ -307,7 +307,6 @@ static int commit(struct hf_service *svc, const json_t *config, struct hf_err *e
 static int start(struct hf_service *svc, struct hf_err *e)
 {
 	struct export *x = hf_service_data(svc);
-
 	int ret;
 
 	x->folder = open(x->state, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

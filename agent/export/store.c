@@ -68,12 +68,18 @@ static void load_named(struct inc_engine *e, int dir, const char *name)
 	struct hf_err why = { "" };
 	bool damaged;
 	uint64_t id = number_of(name, &damaged);
+	int ret;
 
 	if (!id)
 		return;
 	inc_used(e, id);
-	if (!damaged && strlen(name) < NAME_LEN && load_one(e, dir, id, name, &why))
+	if (damaged || strlen(name) >= NAME_LEN)
+		return;
+	ret = load_one(e, dir, id, name, &why);
+	if (ret == -EINVAL || ret == -EEXIST || ret == -EFBIG)
 		put_aside(dir, name, why.text);
+	else if (ret)		/* it may be read the next time */
+		hf_log_app(HF_LOG_ERROR, "incident.file", NULL, "%s: %s", name, why.text);
 }
 
 int inc_store_load(struct inc_engine *e, int dir, struct hf_err *err)
