@@ -79,23 +79,26 @@ install-system:
 install-modules: modules
 	@scripts/install-modules '$(KVER)' '$(DESTDIR)'
 
+# As many at a time as there are processors, unless somebody has said how many.
+build = $(MAKE) --no-print-directory $$(case "$$MAKEFLAGS" in *jobserver*) ;; *) echo "-j$$(nproc)" ;; esac)
+
 # The dependencies come first: what fragments ask pkg-config for is only there afterwards.
 check:
 	@scripts/deps check
 	@scripts/kernels tools 6.1 6.12 uml
-	@$(MAKE) --no-print-directory user check-bins
+	+@$(build) user check-bins
 	@tests/run
 
 check-debug:
 	@scripts/deps check
 	@scripts/kernels uml-debug
-	@$(MAKE) --no-print-directory user check-bins
+	+@$(build) user check-bins
 	@tests/run --debug
 
 demo:
 	@scripts/deps demo
 	@$(MAKE) --no-print-directory modules KVER=6.12
-	@$(MAKE) --no-print-directory user
+	+@$(build) user
 	@scripts/vm --kernel 6.12 -- scripts/demo
 
 clean:

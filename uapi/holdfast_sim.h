@@ -27,7 +27,9 @@ enum holdfast_ledger_kind {
  *		(wire steps) and u16 level[@channels] (wire steps)
  * @seq:	1, 2, 3, ... without gaps (LOST stands for those it counts)
  * @time_ns:	CLOCK_MONOTONIC when the transducers changed
- * @value:	LOST: records missing; else 0
+ * @value:	LOST: records missing; OFF of an array behind a bus: ns by which the
+ *		simulation of the bus was late (a guest that stood still; a line does
+ *		not); else 0
  *
  * read(2) returns whole records only (-EMSGSIZE: buffer too small for the
  * next); blocks, or -EAGAIN with O_NONBLOCK; poll(2) works. Each open file

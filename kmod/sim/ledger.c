@@ -67,10 +67,12 @@ struct holdfast_ledger_record *sim_ledger_begin(struct sim_ledger *l)
  * @rec:	from sim_ledger_begin()
  * @kind:	enum holdfast_ledger_kind
  * @time_ns:	when it happened
+ * @value:	what goes with it (struct holdfast_ledger_record)
  *
  * Return: its sequence number.
  */
-u64 sim_ledger_end(struct sim_ledger *l, struct holdfast_ledger_record *rec, u32 kind, u64 time_ns)
+u64 sim_ledger_end(struct sim_ledger *l, struct holdfast_ledger_record *rec, u32 kind, u64 time_ns,
+		   u64 value)
 {
 	unsigned long seq = atomic_long_read(&l->begun);
 	bool frame = kind == HOLDFAST_LEDGER_FRAME;
@@ -82,6 +84,7 @@ u64 sim_ledger_end(struct sim_ledger *l, struct holdfast_ledger_record *rec, u32
 		.channels = l->channels,
 		.seq = seq,
 		.time_ns = time_ns,
+		.value = value,
 	};
 	atomic_long_set_release(&l->head, seq);
 	/* Waking takes sleeping locks on PREEMPT_RT: never from here. */

@@ -40,10 +40,12 @@ static void sim_account(struct sim_output *out, u64 now_ns, u64 power_uw)
 static void sim_record_dark(struct sim_output *out, u32 kind)
 {
 	u64 now = sim_now();
+	u64 late = out->tx_off_ns && now > out->tx_off_ns ? now - out->tx_off_ns : 0;
 	u64 seq;
 
+	out->tx_off_ns = 0;
 	sim_account(out, now, 0);
-	seq = sim_ledger_end(out->ledger, sim_ledger_begin(out->ledger), kind, now);
+	seq = sim_ledger_end(out->ledger, sim_ledger_begin(out->ledger), kind, now, late);
 	if (out->lit)
 		sim_console(out, "OFF", now, seq);
 	out->lit = false;
@@ -222,7 +224,7 @@ int sim_apply(struct sim_output *out, const u16 *phase, const u16 *level)
 			return -ESHUTDOWN;
 	} while (!atomic_try_cmpxchg(&out->port, &old, SIM_LIT));
 	sim_account(out, now, power);
-	seq = sim_ledger_end(out->ledger, rec, HOLDFAST_LEDGER_FRAME, now);
+	seq = sim_ledger_end(out->ledger, rec, HOLDFAST_LEDGER_FRAME, now, 0);
 	if (!out->lit)
 		sim_console(out, "ON", now, seq);
 	out->lit = true;

@@ -127,7 +127,8 @@ struct sim_ledger *sim_ledger_new(const char *name, u32 channels, u32 frames);
 int sim_ledger_publish(struct sim_ledger *l);
 void sim_ledger_retire(struct sim_ledger *l);
 struct holdfast_ledger_record *sim_ledger_begin(struct sim_ledger *l);
-u64 sim_ledger_end(struct sim_ledger *l, struct holdfast_ledger_record *rec, u32 kind, u64 time_ns);
+u64 sim_ledger_end(struct sim_ledger *l, struct holdfast_ledger_record *rec, u32 kind, u64 time_ns,
+		   u64 value);
 u64 sim_ledger_seq(const struct sim_ledger *l);
 
 /* ---------------------------------------------------------------- output.c */
@@ -179,6 +180,7 @@ struct sim_output {
 	enum sim_tx tx;
 	bool tx_waiter;
 	int tx_result;
+	u64 tx_off_ns;			/* @lock: when the off now due arrived; 0: none */
 	struct hrtimer tx_timer;
 	struct completion tx_done;
 	u16 *tx_phase;			/* the one frame on the wire; [channels] */

@@ -35,14 +35,18 @@ static u64 sim_bytes_ns(const struct sim_output *out, u32 bytes)
 	return (u64)bytes * out->byte_ns;
 }
 
-/* The first off frame has arrived; @link lost or a stuck stage: nothing changes. */
-static void sim_wire_off_arrived(struct sim_output *out)
+/*
+ * The first off frame has arrived, on a real line at @due_ns (0: now); @link
+ * lost or a stuck stage: nothing changes.
+ */
+static void sim_wire_off_arrived(struct sim_output *out, u64 due_ns)
 {
 	lockdep_assert_held(&out->lock);
 	if (READ_ONCE(*out->link) == SIM_LINK_LOST || READ_ONCE(out->knobs->silence_stuck))
 		return;
 	/* The record follows as the lock is let go. */
-	atomic_cmpxchg(&out->port, SIM_FADING, SIM_DUE | HOLDFAST_LEDGER_OFF);
+	if (atomic_cmpxchg(&out->port, SIM_FADING, SIM_DUE | HOLDFAST_LEDGER_OFF) == SIM_FADING)
+		out->tx_off_ns = due_ns;
 }
 
 /* With the machine going down no timer may come: send it here and now. */
@@ -51,7 +55,7 @@ static void sim_wire_off_polled(struct sim_output *out)
 	u64 us = div_u64(sim_bytes_ns(out, SIM_UART_FIFO + out->frame_bytes), NSEC_PER_USEC);
 
 	mdelay(div_u64(us, USEC_PER_MSEC) + 1);
-	sim_wire_off_arrived(out);
+	sim_wire_off_arrived(out, 0);
 	out->tx = SIM_TX_IDLE;
 }
 
@@ -93,7 +97,7 @@ static enum hrtimer_restart sim_wire_done(struct hrtimer *timer)
 		out->tx = SIM_TX_IDLE;
 		break;
 	case SIM_TX_OFF1:
-		sim_wire_off_arrived(out);
+		sim_wire_off_arrived(out, ktime_to_ns(hrtimer_get_expires(timer)));
 		out->tx = SIM_TX_OFF2;
 		hrtimer_forward_now(timer, ns_to_ktime(sim_bytes_ns(out, out->frame_bytes)));
 		again = HRTIMER_RESTART;

@@ -45,8 +45,8 @@ def check(name):
     return next((c for c in report()["checks"] if c["name"] == name), {"health": "none", "text": ""})
 
 
-def says(name, *levels, seconds=20):
-    return until(lambda: check(name)["health"] in levels, seconds)
+def says(name, *levels, seconds=20, pause=0.05):
+    return until(lambda: check(name)["health"] in levels, seconds, pause)
 
 
 def levels():
@@ -82,16 +82,16 @@ def pid_of(role):
     return child(agent.pid, role)
 
 
-def flip(name, wrong, fault, cure, what, seconds=20, back=25):
-    """@fault() makes the check say one of @wrong, @cure() makes it say ok again."""
+def flip(name, wrong, fault, cure, what, seconds=20, back=25, pause=0.05):
+    """@fault() makes the check say one of @wrong, @cure() makes it say ok again; asked with a @pause between."""
     ok(says(name, "ok", seconds=30), f"{name}: ok before", check(name))
     fault()
-    got = says(name, *wrong, seconds=seconds)
+    got = says(name, *wrong, seconds=seconds, pause=pause)
     text = check(name)["text"]
     if ok(got and text, f"{name}: {what}: {'/'.join(wrong)}: {text}", check(name)):
         flipped.add(name)
     cure()
-    ok(says(name, "ok", seconds=back), f"{name}: and ok again", check(name))
+    ok(says(name, "ok", seconds=back, pause=pause), f"{name}: and ok again", check(name))
     history = check(name).get("history", [])
     ok(len(history) >= 2 and history[-1]["to"] == "ok" and history[-2]["to"] in wrong, f"{name}: both are in its history", history)
 
@@ -398,9 +398,10 @@ def cpu():
     def fault():
         for _ in range(2):
             threading.Thread(target=hammer, daemon=True).start()
-    configure("cpu_percent: 60", "cpu_percent: 40")
-    flip("cpu", ("warn",), fault, stop.set, "somebody asks all the time", 90, 60)
-    configure("cpu_percent: 40", "cpu_percent: 60")
+    configure("cpu_percent: 60", "cpu_percent: 20")
+    # twenty questions a second would be the fault themselves on a slow machine
+    flip("cpu", ("warn",), fault, stop.set, "somebody asks all the time", 90, 60, pause=3)
+    configure("cpu_percent: 20", "cpu_percent: 60")
 
 
 def disk():

@@ -25,7 +25,7 @@ TOKEN = "good-token-0123456789"
 OTHER = "other-token-0123456789"
 COOKIE = "good-session-0123456789"
 # Waiting for a slow client to have its time would take 15 s; this is room for a slow machine.
-PROMPT_S = 5	# less than any wait of the server, more than a starved guest takes
+PROMPT_S = 2.0
 BEARER = {"Authorization": "Bearer " + TOKEN}
 
 results = []

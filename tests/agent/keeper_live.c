@@ -178,7 +178,7 @@ static json_t *config(bool two_person)
 		"\"keeper\":{\"seal\":true,\"beat_ms\":100,\"lease_max_s\":3600,\"audit_grace_ms\":700,"
 		" \"reset_two_person\":false,\"group\":\"holdfast\",\"disarm_on_auth_loss\":false},"
 		"\"tenants\":[{\"name\":\"lab\",\"id\":7,\"arrays\":[0],\"rights\":[\"frames\",\"raw\"],"
-		"  \"windows\":[],\"limits\":{},\"fence\":[],\"quota\":{\"emission_ms\":3000,\"per_hours\":24},"
+		"  \"windows\":[],\"limits\":{},\"fence\":[],\"quota\":{\"emission_ms\":8000,\"per_hours\":24},"
 		"  \"max_leases\":6,\"max_lease_s\":600},"
 		" {\"name\":\"other\",\"id\":8,\"arrays\":[9],\"rights\":[\"frames\"],\"windows\":[],"
 		"  \"quota\":{\"per_hours\":24},\"max_leases\":4,\"max_lease_s\":600},"
@@ -553,6 +553,8 @@ static void test_audit_hangs(void)
 	      "audit hangs: a privileged act is refused after its deadline: %d", last_status);
 	check(scene_now_ns() - t < 3000 * SCENE_MS, "which is 2 s");
 	check(dark_by(scene_now_ns(), 900), "after the grace of 700 ms all is silent");
+	check(hear(&p, 1000) && p.error && p.error != -EDQUOT, "the keeper's doing, no quota's: %d",
+	      p.error);
 	check(arm() == 503, "arming is refused: %d", last_status);
 	beat = beat_stats();
 	check(beat && json_integer_value(json_object_get(beat, "margin_min_us")) > 250000 &&
@@ -609,8 +611,8 @@ static void test_quota(void)
 	p = program(ANNA, 0, 3, true);
 	check(hear(&p, 3000), "plays until the quota is spent: %d", p.error);
 	begin = scene_now_ns();
-	check(hear(&p, 5000) && p.error == -EDQUOT, "the driver says so: %d", p.error);
-	check(!is_sounding() && scene_now_ns() - begin < 3000 * SCENE_MS, "and it is dark");
+	check(hear(&p, 10000) && p.error == -EDQUOT, "the driver says so: %d", p.error);
+	check(!is_sounding() && scene_now_ns() - begin < 8000 * SCENE_MS, "and it is dark");
 	end(&p);
 	check(call("tenant.list", "root", "admin", json_object()) == 200, "tenants: %s",
 	      json_dumps(json_array_get(json_object_get(last_result, "tenants"), 0), JSON_COMPACT));

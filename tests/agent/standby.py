@@ -14,7 +14,7 @@ import sys
 
 import api
 from hang import hang
-from kills import records
+from kills import bail, records, stat_of
 from kills_load import Player, Promising
 from kills_witness import StatusPage, now_ns
 from ledger import Ledger
@@ -31,25 +31,13 @@ KILL, STOP, CONT, TERM = signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT, signal.
 KEEPER, READY = (1, "its keeper starts"), (2, "all its processes answer")
 
 
-def bail(why):
-    tail = subprocess.run(["tail", "-n", "40", LOG], capture_output=True, text=True, check=False).stdout
-    print("# " + tail.replace("\n", "\n# "))
-    sys.exit(f"Bail out! {why}")
-
-
 def processes():
     """{pid: (parent, role or None)} of all holdfastd that have not ended."""
     there = {}
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/stat", encoding="latin-1") as f:
-                fields = f.read().rpartition(")")[2].split()
-            with open(f"/proc/{name}/cmdline", "rb") as f:
-                args = f.read().split(b"\0")
-        except OSError:
-            continue
-        if b"holdfastd" in args[0] and fields[0] not in "ZX":
-            there[int(name)] = int(fields[1]), args[args.index(b"-x") + 1].decode() if b"-x" in args else None
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        stat = stat_of(pid)
+        if stat and b"holdfastd" in stat[3][0] and stat[0] not in "ZX":
+            there[pid] = stat[1], stat[3][stat[3].index(b"-x") + 1].decode() if b"-x" in stat[3] else None
     return there
 
 

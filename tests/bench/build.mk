@@ -19,7 +19,7 @@ bench:
 	@scripts/deps bench
 	@scripts/kernels uml
 	@scripts/build-modules uml
-	@$(MAKE) --no-print-directory user $(BENCH_BINS) $(AGENT)/bench/http_stage
+	+@$(build) user $(BENCH_BINS) $(AGENT)/bench/http_stage
 	@scripts/bench
 
 CHECK_BINS += $(BENCH_BINS)

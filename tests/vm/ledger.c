@@ -109,6 +109,7 @@ static void emission_ends(struct emissions *es, const struct holdfast_ledger_rec
 	if (!es->on)
 		return;
 	es->e[es->count - 1].end_ns = rec->time_ns;
+	es->e[es->count - 1].end_late_ns = rec->kind == HOLDFAST_LEDGER_OFF ? rec->value : 0;
 	es->e[es->count - 1].end_kind = rec->kind;
 	es->on = false;
 }

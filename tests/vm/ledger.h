@@ -18,6 +18,7 @@ struct emission {
 	__u64 seq;
 	__u64 begin_ns;
 	__u64 end_ns;		/* time of the record that ended it; UINT64_MAX: still on */
+	__u64 end_late_ns;	/* by which the simulated bus was late to end it, not the driver */
 	__u32 end_kind;		/* enum holdfast_ledger_kind of that record; 0: still on */
 	__u32 channels;
 	const __u16 *phase;	/* wire steps [channels] */
