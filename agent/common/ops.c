@@ -149,8 +149,8 @@ static const char *const incident_words[] = { "open", "acknowledged", "resolved"
 static const struct hf_field a_incidents[] = {
 	{ "state", HF_F_ENUM, HF_IN_QUERY, 0, .words = incident_words,
 	  .help = "only these; unresolved: open or acknowledged" },
-	{ "after", HF_F_INT, HF_IN_QUERY, 0, 0, INT64_MAX,
-	  .help = "those behind this id, from the oldest; without it the newest" },
+	{ "since", HF_F_INT, HF_IN_QUERY, 0, 0, INT64_MAX,
+	  .help = "those that changed behind this rev, the oldest change first; without it the newest by id" },
 	F_LIMIT(64), END
 };
 static const struct hf_field a_incident[] = { F_INCIDENT, END };
@@ -299,7 +299,7 @@ const struct hf_op hf_ops[] = {
 	OP("incident.list", "GET", "/v1/incidents", WATCH, NET | TENANT, EXPORT, a_incidents,
 	   "what is or was wrong, from the oldest",
 	   "incidents[] { id, key, title, detail, severity, state, standing, opened_ns, changed_ns, ended_ns, "
-	   "repeats, reopened, change }, more"),
+	   "repeats, reopened, change, rev }, rev, more"),
 	OP("incident.show", "GET", "/v1/incidents/{incident}", WATCH, NET | TENANT, EXPORT, a_incident,
 	   "one incident with its timeline and annotations",
 	   "incident { ..., timeline[] { t_ns, what, who, text, corr }, notes[], tenants[] }"),

@@ -99,6 +99,8 @@ static const struct ctl_command incident_subs[] = {
 	OP("list", "incident.list", "incidents: id severity state standing opened_ns repeats title"),
 	CMD("show", "ID", "one with its timeline and annotations", NULL, incident_id_read,
 	    cmd_incident_show),
+	CMD("watch", "", "what is not resolved, then each change, until interrupted", NULL,
+	    incident_watch_read, cmd_incident_watch),
 	OP("ack", "incident.acknowledge", NULL),
 	OP("annotate", "incident.annotate", NULL), OP("resolve", "incident.resolve", NULL),
 	CMD("report", "ID", "all that is kept of it, as Markdown", NULL, incident_id_read,

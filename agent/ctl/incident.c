@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "client.h"
 #include "op.h"
@@ -141,4 +142,63 @@ int cmd_incident_show(struct ctl *c)
 int cmd_incident_report(struct ctl *c)
 {
 	return show(c, "incident.report", "report");
+}
+
+/* ---------------------------------------------------------------- watching */
+
+static void line_print(struct ctl *c, const json_t *i)
+{
+	char t[64];
+
+	if (c->json) {
+		json_dumpf(i, stdout, JSON_COMPACT);
+		putchar('\n');
+		return;
+	}
+	printf("%s %" JSON_INTEGER_FORMAT " %s%s, %s: ", when(i, "changed_ns", t),
+	       json_integer_value(json_object_get(i, "id")), text_of(i, "state"),
+	       json_is_true(json_object_get(i, "standing")) ? "" : " (not wrong, or nobody knows)",
+	       text_of(i, "severity"));
+	ctl_put_text(text_of(i, "title"));
+	printf(": ");
+	ctl_put_text(text_of(i, "detail"));
+	putchar('\n');
+}
+
+int incident_watch_read(struct ctl *c, int argc, char **argv)
+{
+	int key;
+
+	while ((key = ctl_option_next(c, argc, argv)) != -1)
+		return ctl_option_exit(c);
+	return ctl_no_more(c, argc, argv);
+}
+
+int cmd_incident_watch(struct ctl *c)
+{
+	const struct timespec second = { .tv_sec = 1 };
+	bool caught_up = false, more = false;
+	json_int_t rev = 0;
+	json_t *result;
+	const json_t *i;
+	size_t n;
+	int ret;
+
+	ctl_catch_signals();
+	do {
+		ret = ctl_call(c, "incident.list", json_pack("{s:I}", "since", rev), &result);
+		if (ret == CTL_NO_AGENT)	/* it may come back */
+			continue;
+		if (ret)
+			return ret;
+		json_array_foreach(json_object_get(result, "incidents"), n, i)
+			if (caught_up || strcmp(text_of(i, "state"), "resolved") != 0)
+				line_print(c, i);
+		fflush(stdout);
+		rev = json_integer_value(json_object_get(result, "rev"));
+		more = json_is_true(json_object_get(result, "more"));
+		caught_up = caught_up || !more;
+		json_decref(result);
+	} while (!ctl_interrupted() && (more || !nanosleep(&second, NULL)));
+	return ret;
 }

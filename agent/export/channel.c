@@ -17,6 +17,7 @@
 #define SEND_NS		(10 * HF_S)
 #define LATER_NS	(30 * HF_S)	/* after the attempts of one turn */
 #define KEY_NS		(5 * HF_S)	/* until a secret that is not there is asked for again */
+#define KEY_LIFE_NS	(60 * HF_S)	/* after which it is asked for anew */
 #define REPEAT_NS	(60 * HF_S)	/* Alertmanager forgets what is not repeated */
 
 static const struct hf_breaker_rule breaker_rule = {
@@ -56,6 +57,7 @@ struct exp_channel {
 	uint64_t rest_until_ns;		/* the receiver asked for it, or a turn is over */
 	uint64_t sent, failed, refused, dropped;
 	size_t key_len;
+	uint64_t key_ns;	/* when it was asked for */
 	char key[EXP_KEY_MAX], error[HF_ERR_LEN];
 };
 
@@ -300,11 +302,17 @@ static void send_one(struct exp_channel *c, const struct inc *i)
 /* Without the key that its receiver expects nothing is sent. Return: it is there. */
 static bool key_there(struct exp_channel *c)
 {
-	if (!c->s.secret[0] || c->key_len)
+	uint64_t now = hf_mono_ns(hf_loop_clock(c->env->loop));
+	bool there = !c->s.secret[0] || c->key_len;
+
+	/* It may have been changed: the one that is there serves until the answer. */
+	if (c->s.secret[0] && c->env->secret && (!there || now - c->key_ns >= KEY_LIFE_NS)) {
+		c->key_ns = now;
+		c->env->secret(c->env->arg, c->s.secret);
+	}
+	if (there)
 		return true;
 	snprintf(c->error, sizeof(c->error), "the secret %s is not there", c->s.secret);
-	if (c->env->secret)
-		c->env->secret(c->env->arg, c->s.secret);
 	hf_timer_in(c->timer, KEY_NS);
 	return false;
 }
@@ -387,12 +395,14 @@ static void on_repeat(void *arg)
 void exp_channel_key(struct exp_channel *c, const char *name, const char *value)
 {
 	size_t n = strlen(value);
+	bool waited = !c->key_len;
 
 	if (strcmp(c->s.secret, name) != 0 || !n || n > sizeof(c->key))
 		return;
 	memcpy(c->key, value, n);
 	c->key_len = n;
-	hf_timer_in(c->timer, 0);
+	if (waited)
+		hf_timer_in(c->timer, 0);
 }
 
 /* -------------------------------------------------------------------- life */

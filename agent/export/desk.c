@@ -4,6 +4,7 @@
  * ask at all auth has decided; the table is looked at again, as the keeper does.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "desk.h"
@@ -103,28 +104,36 @@ static bool wanted(const struct ask *q, const struct inc *i)
 		(!strcmp(state, "unresolved") && i->state != INC_RESOLVED));
 }
 
-/* The newest, or with "after" the next ones behind that. */
+static int by_rev(const void *a, const void *b)
+{
+	const struct inc *const *x = a, *const *y = b;
+
+	return ((*x)->rev > (*y)->rev) - ((*x)->rev < (*y)->rev);
+}
+
+/* The newest by id; with "since" the next ones by change, and all if the log of changes is another. */
 static int on_list(const struct ask *q, json_t **out)
 {
-	const json_t *after = json_object_get(q->args, "after");
-	const json_t *limit = json_object_get(q->args, "limit");
-	size_t most = limit ? (size_t)json_integer_value(limit) : 64, skip = 0, count = 0;
+	const json_t *arg = json_object_get(q->args, "since"), *limit = json_object_get(q->args, "limit");
+	size_t most = limit ? (size_t)json_integer_value(limit) : 64, n = 0, from = 0;
+	uint64_t since = (uint64_t)json_integer_value(arg);
+	const struct inc *found[INC_MOST], *i;
 	json_t *list = json_array();
-	struct inc *i;
 
-	for (size_t n = 0; (i = inc_at(q->e, n)); n++)
-		count += wanted(q, i) && (!after || i->id > (uint64_t)json_integer_value(after));
-	if (!after && count > most)
-		skip = count - most;
-	for (size_t n = 0; (i = inc_at(q->e, n)) && json_array_size(list) < most; n++) {
-		if (!wanted(q, i) || (after && i->id <= (uint64_t)json_integer_value(after)))
-			continue;
-		if (skip)
-			skip--;
-		else
-			json_array_append_new(list, inc_brief(i));
-	}
-	*out = json_pack("{s:o, s:b}", "incidents", list, "more", (int)(after && count > most));
+	if (since > inc_newest(q->e))
+		since = 0;
+	for (size_t at = 0; (i = inc_at(q->e, at)); at++)
+		if (wanted(q, i) && i->rev > since)
+			found[n++] = i;
+	if (arg)
+		qsort(found, n, sizeof(found[0]), by_rev);
+	else if (n > most)
+		from = n - most;
+	for (size_t at = from; at < n && at - from < most; at++)
+		json_array_append_new(list, inc_brief(found[at]));
+	*out = json_pack("{s:o, s:I, s:b}", "incidents", list, "rev",
+			 (json_int_t)(arg && n > most ? found[most - 1]->rev : inc_newest(q->e)),
+			 "more", (int)(arg && n > most));
 	return 200;
 }
 

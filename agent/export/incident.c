@@ -22,7 +22,7 @@ struct inc_engine {
 	void *arg;
 	struct inc *list[INC_MOST];
 	size_t n;
-	uint64_t last_id, refused;
+	uint64_t last_id, rev, refused;
 	struct pending pending[INC_PENDING];
 };
 
@@ -98,6 +98,11 @@ struct inc *inc_at(struct inc_engine *e, size_t n)
 	return n < e->n ? e->list[n] : NULL;
 }
 
+uint64_t inc_newest(const struct inc_engine *e)
+{
+	return e->rev;
+}
+
 uint64_t inc_refused(const struct inc_engine *e)
 {
 	return e->refused;
@@ -163,6 +168,7 @@ static void changed(struct inc_engine *e, struct inc *i, enum inc_change what, c
 		json_array_remove(i->timeline, 1);
 	json_array_append_new(i->timeline, line);
 	i->changed_ns = hf_real_ns(e->clock);
+	i->rev = ++e->rev;
 	i->change += what != INC_NOTED;
 	e->fn(e->arg, i, what);
 }
@@ -397,6 +403,7 @@ int inc_annotate(struct inc_engine *e, struct inc *i, const char *who, const cha
 	take_text(plain, sizeof(plain), text);
 	json_array_append_new(i->notes, line_json(e, who, plain, corr));
 	i->changed_ns = hf_real_ns(e->clock);
+	i->rev = ++e->rev;
 	e->fn(e->arg, i, INC_NOTED);
 	return 0;
 }
@@ -433,13 +440,14 @@ void inc_tell(struct inc *i, const char *who, uint64_t change)
 
 json_t *inc_brief(const struct inc *i)
 {
-	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:i, s:i, s:I}", "id",
+	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:i, s:i, s:I, s:I}", "id",
 			 (json_int_t)i->id, "key", i->key, "title", i->title, "detail", i->detail,
 			 "severity", severity_words[i->severity], "state", state_words[i->state],
 			 "standing", (int)i->wrong, "opened_ns", (json_int_t)i->opened_ns,
 			 "changed_ns", (json_int_t)i->changed_ns, "ended_ns",
 			 (json_int_t)i->ended_ns, "repeats", (int)i->repeats, "reopened",
-			 (int)i->reopened, "change", (json_int_t)i->change);
+			 (int)i->reopened, "change", (json_int_t)i->change, "rev",
+			 (json_int_t)i->rev);
 }
 
 json_t *inc_json(const struct inc *i)
@@ -483,6 +491,7 @@ static const struct hf_field inc_fields[] = {
 	{ "standing", HF_F_BOOL, .flags = REQ },
 	COUNT("opened_ns", INT64_MAX), COUNT("changed_ns", INT64_MAX), COUNT("ended_ns", INT64_MAX),
 	COUNT("repeats", INT32_MAX), COUNT("reopened", INT32_MAX), COUNT("change", INT64_MAX),
+	COUNT("rev", INT64_MAX - 1),
 	{ "timeline", HF_F_ARRAY, .flags = REQ, .max = INC_LINES, .sub = line_fields },
 	{ "notes", HF_F_ARRAY, .flags = REQ, .max = INC_NOTES, .sub = note_fields },
 	{ "tenants", HF_F_ARRAY, .max = 64 },
@@ -526,6 +535,9 @@ int inc_load(struct inc_engine *e, const json_t *j, struct hf_err *err)
 	i->changed_ns = number(j, "changed_ns");
 	i->ended_ns = number(j, "ended_ns");
 	i->change = number(j, "change");
+	i->rev = number(j, "rev");
+	if (i->rev > e->rev)
+		e->rev = i->rev;
 	i->repeats = (uint32_t)number(j, "repeats");
 	i->reopened = (uint32_t)number(j, "reopened");
 	i->timeline = json_incref(json_object_get(j, "timeline"));

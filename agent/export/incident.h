@@ -41,6 +41,7 @@ enum inc_change {
  * @key:	what it is about: "trip/array0", "health/disk"; at most one with it is not resolved
  * @wrong:	it is known to be wrong still
  * @change:	number of changes that are told to the outside: an id and this number name one message to the outside
+ * @rev:	place of its newest change among the changes of all, from 1; annotations included
  * @repeats:	further events while it was open
  * @event:	the last event, "" : it is about a state; the same event is no repeat
  * @tenants:	names of those whose arrays it is about; NULL: it is about no array
@@ -56,7 +57,7 @@ struct inc {
 	enum inc_state state;
 	bool wrong;
 	uint64_t opened_ns, changed_ns, ended_ns;	/* CLOCK_REALTIME */
-	uint64_t change;
+	uint64_t change, rev;
 	uint32_t repeats, reopened;
 	json_t *tenants, *timeline, *notes, *evidence, *latest, *told;
 };
@@ -97,6 +98,8 @@ void inc_unknown(struct inc_engine *e, const char *prefix, const char *why);
 struct inc *inc_find(struct inc_engine *e, uint64_t id);
 /* The @n'th, from the oldest; NULL: there are fewer. */
 struct inc *inc_at(struct inc_engine *e, size_t n);
+/* @rev of the newest change; 0: there was none. */
+uint64_t inc_newest(const struct inc_engine *e);
 uint64_t inc_refused(const struct inc_engine *e);	/* not opened: all INC_MOST are open */
 
 /* By people. @text: "" or why. */

@@ -20,7 +20,8 @@ import time
 import urllib.request
 
 import api
-from live import child, ctl, ok, plan, sim, until
+from ledger import Ledger
+from live import child, ctl, ok, plan, player, sim, until
 
 AGENT = int(os.environ["AGENT_PID"])
 FOLDER = "/var/lib/holdfast/export/"
@@ -35,12 +36,14 @@ class Hook(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         tries[0] += 1
+        while answer[0] is None:
+            time.sleep(0.1)
         want = hmac.new(KEY.encode(), self.headers["X-Holdfast-Timestamp"].encode() + b"." + body, hashlib.sha256).hexdigest()
         good = hmac.compare_digest("sha256=" + want, self.headers.get("X-Holdfast-Signature", "")) and \
             abs(time.time() - int(self.headers["X-Holdfast-Timestamp"])) < 120
         if answer[0] == 200:
             heard.append((self.headers["Idempotency-Key"], json.loads(body), good))
-        self.send_response(answer[0])
+        self.send_response(answer[0] or 500)
         self.end_headers()
 
     def log_message(self, *_):
@@ -269,9 +272,125 @@ def array_gone():
     ok(one("trip/array0")["state"] == "resolved", "and is")
 
 
+class Stream:
+    """GET /v1/incidents/stream over the unix socket, read by a thread."""
+
+    def __init__(self, last=None):
+        self.events, self.status, self.over, self.comments, self.s = [], 0, False, 0, api.connect("local")
+        self.s.sendall(("GET /v1/incidents/stream HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n"
+                        + (f"Last-Event-ID: {last}\r\n" if last is not None else "") + "\r\n").encode())
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        data = b""
+        try:
+            while (more := self.s.recv(65536)):
+                data += more
+                self.parse(data)
+        except OSError:
+            pass
+        self.over = True
+
+    def parse(self, data):
+        head, _, body = data.partition(b"\r\n\r\n")
+        self.status = int(head.split(b" ")[1])
+        text, rest = b"", body
+        while (size := rest.partition(b"\r\n"))[1] and len(size[2]) >= (n := int(size[0], 16)) + 2:
+            text += size[2][:n]
+            rest = size[2][n + 2:]
+            if not n:
+                self.over = True
+                break
+        blocks = text.decode().split("\n\n")[:-1]
+        self.comments = sum(b.startswith(":") for b in blocks)
+        self.events = [dict(line.split(": ", 1) for line in b.split("\n")) for b in blocks if "data: " in b]
+
+    def states(self, key):
+        return [i["state"] for i in (json.loads(e["data"]) for e in self.events if e["event"] == "incident") if i["key"] == key]
+
+
+def lines_of(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def streams():
+    s = Stream()
+    ok(until(lambda: s.status == 200 and s.states("trip/array0"), 30), "a stream begins with what is kept", s.status, s.events)
+    ids = [int(e["id"]) for e in s.events]
+    ok(ids == sorted(ids), "the oldest change first", ids)
+    ctl("silence", "--latch")
+    ok(until(lambda: s.states("trip/array0")[-1] == "open", 30), "and tells the next change", s.events[-1:])
+    last = s.events[-1]["id"]
+    ok(until(lambda: s.comments > 0, 60), "without any it says that it lives", s.comments)
+    s.s.close()
+    reset()
+    ok(state("trip/array0", "resolved"), "while nobody listens it is resolved")
+    s = Stream(last)
+    ok(until(lambda: s.states("trip/array0"), 30) and "open" not in s.states("trip/array0") and s.states("trip/array0")[-1] == "resolved",
+       "who comes again with the id hears of that, and not of what he has heard", s.events)
+    bad = api.Client("local").call("GET", "/v1/incidents/stream", headers=["Last-Event-ID: x"])
+    ok(bad.status == 400, "an id that is none is refused", bad.status)
+    crowd = [Stream(last) for _ in range(4)]
+    ok(until(lambda: 503 in [c.status for c in crowd], 30), "of one source four at most", [c.status for c in crowd])
+    for c in crowd:
+        c.s.close()
+    with open("/tmp/watch.log", "wb") as out:
+        watch = subprocess.Popen([os.environ["HF"], "incident", "watch"], stdout=out)
+    time.sleep(2)
+    ctl("silence", "--latch")
+    ok(until(lambda: re.search(r" open, warning: array 0 .*tripped", lines_of("/tmp/watch.log")), 30), "incident watch prints the next change", lines_of("/tmp/watch.log"))
+    watch.kill()
+    watch.wait()
+    reset()
+    state("trip/array0", "resolved")
+    old = kill("local")
+    ok(until(lambda: s.over, 30) and until(lambda: child(AGENT, "local") not in (0, old) and get("/v1/status")[0] == 200, 60), "a killed process ends it")
+
+
+def hanging():
+    """Receivers hang while the array plays: silence does not notice."""
+    ledger = Ledger("lab")
+    answer[0] = None
+    ctl("silence", "--latch")
+    state("trip/array0", "open")
+    reset()
+    ok(until(lambda: channel("hook").get("waiting"), 60), "the webhook hangs, and messages wait for it", channel("hook"))
+    p = player()
+    ok(until(lambda: ledger.read() or ledger.emitting, 30), "the array plays", lines_of("/tmp/play.log")[-400:])
+    begun = time.monotonic()
+    status = api.Client("local").call("POST", "/v1/arrays/0/silence", {}).status
+    took = time.monotonic() - begun
+    p.kill()
+    p.wait()
+    ledger.read()
+    waited = channel("hook")
+    ok(status == 200 and not ledger.emitting, f"silence meanwhile: {took * 1e3:.0f} ms", status)
+    ok(waited["waiting"] and took < 10, "and they still wait", waited)
+    answer[0] = 200
+    ok(until(lambda: not channel("hook").get("waiting"), 180), "the webhook hears the rest when it is back", channel("hook"))
+
+
+def new_key():
+    """Another secret: messages are signed with it, without a restart."""
+    global KEY
+    heard.clear()
+    KEY = "another one"
+    ok(api.Client("local").call("PUT", "/v1/secrets/export-hook", {"value": KEY}).status == 200, "the secret is changed")
+
+    def again():
+        ctl("silence", "--latch")
+        state("trip/array0", "open", seconds=10)
+        reset()
+        state("trip/array0", "resolved", seconds=10)
+        return heard and heard[-1][2]
+    ok(until(again, 150, 10), "and used with the messages after a minute", [good for _, _, good in heard], channel("hook"))
+
+
 def main():
     held = receivers()
     trips()
+    streams()
     health()
     times = collections.Counter(k for k, b, _ in heard)
     ok(max(times.values()) <= 2, "no message was told more than once again", times)
@@ -280,6 +399,8 @@ def main():
     ok(all(good for _, _, good in heard), f"all {len(heard)} were signed")
     mine = export_stats()["incidents"]
     ok(mine["unsaved"] == 0 and mine["refused"] == 0, "nothing was lost", mine)
+    hanging()
+    new_key()
     array_gone()
     held[1].kill()
     plan()

@@ -20,9 +20,12 @@ alerts:
     - { name: log, kind: syslog_tcp, host: "127.0.0.1", port: 6514 }
     - { name: hang, kind: webhook, url: "http://127.0.0.1:9098/", min_severity: critical }
 END
+export HF
+"$HF" solve focus --at 0,0,150 --amp 5% -o /tmp/one.hfs 2> /dev/null || bail solve
+chmod 644 /tmp/one.hfs
 agent_start
 until_true 60 processes_ready 6 || bail "processes: $("$HF" agent status 2>&1)"
-export HF LOG AGENT_PID=$agent_pid
+export LOG AGENT_PID=$agent_pid
 python3 "${0%/*}/incidents.py" || bail "incidents.py"
 agent_complaints && bail "a process broke its sandbox"
 exit 0

@@ -497,10 +497,61 @@ Test(incidents, pages)
 	list = json_object_get(out, "incidents");
 	cr_expect_eq(json_integer_value(json_object_get(json_array_get(list, 0), "id")), 4, "the newest");
 	json_decref(out);
-	call("incident.list", json_pack("{s:i, s:i, s:s}", "limit", 2, "after", 0, "state", "unresolved"),
+	call("incident.list", json_pack("{s:i, s:i, s:s}", "limit", 2, "since", 0, "state", "unresolved"),
 	     "admin", "", &out);
 	list = json_object_get(out, "incidents");
 	cr_expect_eq(json_integer_value(json_object_get(json_array_get(list, 1), "id")), 3);
 	cr_expect(json_is_true(json_object_get(out, "more")));
+	cr_expect_eq(json_integer_value(json_object_get(out, "rev")), 3, "to go on with");
 	json_decref(out);
+}
+
+/* ids of what changed behind @since, and the rev to go on with */
+static json_int_t since(json_int_t rev, const char *ids)
+{
+	char text[64] = "";
+	const json_t *i;
+	json_int_t next;
+	json_t *out;
+	size_t n;
+
+	call("incident.list", json_pack("{s:i, s:I}", "limit", 2, "since", rev), "admin", "", &out);
+	json_array_foreach(json_object_get(out, "incidents"), n, i)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%" JSON_INTEGER_FORMAT " ",
+			 json_integer_value(json_object_get(i, "id")));
+	cr_expect_str_eq(text, ids);
+	next = json_integer_value(json_object_get(out, "rev"));
+	json_decref(out);
+	return next;
+}
+
+Test(incidents, changes_in_order)
+{
+	json_t *kept[3];
+	json_int_t rev;
+	struct hf_err err;
+
+	saw("health/a", "", INC_WARNING);
+	saw("health/b", "", INC_WARNING);
+	saw("health/c", "", INC_WARNING);
+	rev = since(0, "1 2 ");
+	rev = since(rev, "3 ");
+	cr_expect_eq(rev, 3);
+	cr_expect_eq(since(rev, ""), 3);
+	inc_well(e, "health/b", "well");
+	inc_annotate(e, inc_find(e, 1), "ann", "looked", NULL);
+	rev = since(rev, "2 1 ");
+	cr_expect_eq(rev, 5);
+	cr_expect_eq(since(99, "3 2 "), 4, "of another log of changes: from the beginning");
+	/* What is kept goes on with the same numbers. */
+	for (int n = 0; n < 3; n++)
+		kept[n] = inc_json(inc_find(e, (uint64_t)n + 1));
+	inc_engine_free(e);
+	cr_assert_eq(inc_engine_new(&e, &tc.clock, on_change, NULL), 0);
+	for (int n = 0; n < 3; n++) {
+		cr_assert_eq(inc_load(e, kept[n], &err), 0, "%s", err.text);
+		json_decref(kept[n]);
+	}
+	inc_well(e, "health/c", "well");
+	cr_expect_eq(since(rev, "3 "), 6);
 }
