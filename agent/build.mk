@@ -14,7 +14,7 @@ LIB_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/lib/test_*.c))
 LIB_PKGS := libnl-3.0 libnl-genl-3.0 zlib
 LIB_CPPFLAGS := -D_GNU_SOURCE -Iagent/lib $(shell pkg-config --cflags $(LIB_PKGS) 2>/dev/null)
 LIB_LIBS := -lnl-genl-3 -lnl-3 -lz -lm
-CTL_LIBS := -Wl,--as-needed -ljansson -lcurl -lyaml -lcrypto -lm
+CTL_LIBS := -Wl,--as-needed -ljansson -lcurl -lyaml -lcrypto -lnats -lm
 CTL_CPPFLAGS := -D_GNU_SOURCE -DHF_VERSION='"$(HF_VERSION)"' -Iagent/lib -Iagent/common
 
 # Objects of the library serve the shared and the static one.
@@ -65,14 +65,14 @@ $(BUILD)/tests/lib/replay: tests/lib/replay.c $(AGENT)/libholdfast.a
 	$(call say,LD)$(CC) $(CFLAGS) -Iagent/lib -o $@ $^ $(LIB_LIBS)
 
 # --- holdfastd. One room (folder) per process; agent/common serves all.
-ROOMS := common daemon keeper auth audit front export
-AGENT_PKGS := jansson libcrypto sqlite3 libmicrohttpd gnutls libseccomp libcap yaml-0.1 \
+ROOMS := common daemon keeper auth audit front export fleet
+AGENT_PKGS := jansson libcrypto sqlite3 libmicrohttpd gnutls libseccomp libcap yaml-0.1 libnats \
 	libnl-3.0 libnl-genl-3.0
 AGENT_CPPFLAGS := -D_GNU_SOURCE -DHF_VERSION='"$(HF_VERSION)"' -Iagent/common -Iagent/lib \
 	$(shell pkg-config --cflags $(AGENT_PKGS) 2>/dev/null)
 # liburing from its archive: Debian 12's shared one lacks two functions that its header declares.
 AGENT_LIBS := -Wl,--as-needed -ljansson -lcrypto -lsqlite3 -largon2 -lmicrohttpd -lgnutls -lseccomp \
-	-lcap -lyaml -l:liburing.a $(LIB_LIBS)
+	-lcap -lyaml -lnats -l:liburing.a $(LIB_LIBS)
 HARDEN_CFLAGS := -fPIE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
 	-fstack-clash-protection -fcf-protection
 HARDEN_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack

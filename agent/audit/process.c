@@ -35,7 +35,8 @@ struct audit {
 	uint64_t generation[HF_PROCS];	/* counts the links that have gone */
 	uint64_t anchor_ns;
 	uint64_t checked_index;		/* newest segment when the check of the old ones began */
-	bool anchor_due, anchor_waits, ready, stopping;
+	unsigned int anchor_due, anchor_waits;	/* sets of processes */
+	bool ready, stopping;
 };
 
 /* ---------------------------------------------------------------- answers */
@@ -258,6 +259,16 @@ static void on_anchored(struct audit *a, const json_t *body)
 		aud_anchored(a->w, text(body, "origin"), number(body, "size", 0));
 }
 
+static void on_events(struct audit *a, struct hf_link *from, struct hf_ipc_msg *m)
+{
+	struct asker *k = asker_new(a, from, m);
+
+	if (!k)
+		return;
+	aud_job_events(a->jobs, number(m->body, "after", 0), text(m->body, "log"), asker_answer, k);
+	work(a);
+}
+
 static void audit_message(struct hf_service *s, struct hf_link *from, struct hf_ipc_msg *m)
 {
 	struct audit *a = hf_service_data(s);
@@ -270,6 +281,8 @@ static void audit_message(struct hf_service *s, struct hf_link *from, struct hf_
 		on_append(a, from, m);
 	else if (m->type == HF_MSG_CALL)
 		on_call(a, from, m);
+	else if (m->type == HF_MSG_EVENTS)
+		on_events(a, from, m);
 	else
 		hf_link_error(from, m->id, &m->corr, 400, "no_message", "not for audit");
 }
@@ -307,35 +320,68 @@ static void on_durable(void *arg, bool durable, const char *why)
 	tell(a, HF_PROC_AUTH, durable, why);
 }
 
-static void anchored(void *arg, int status, const json_t *result)
+static void anchored_by(struct audit *a, enum hf_proc p, int status)
 {
-	struct audit *a = arg;
-
-	(void)result;
-	a->anchor_waits = false;
+	a->anchor_waits &= ~(1U << p);
 	if (status != 200)
-		a->anchor_due = true;
+		a->anchor_due |= 1U << p;
 }
 
-/* The newest checkpoint to export: once a second at most, and @last whatever was sent before. */
-static void send_anchor(struct audit *a, bool last)
+static void anchored_export(void *arg, int status, const json_t *result)
 {
-	struct hf_link *export = hf_service_link(a->s, HF_PROC_EXPORT);
-	uint64_t now = hf_mono_ns(hf_service_clock(a->s));
+	(void)result;
+	anchored_by(arg, HF_PROC_EXPORT, status);
+}
+
+static void anchored_fleet(void *arg, int status, const json_t *result)
+{
+	(void)result;
+	anchored_by(arg, HF_PROC_FLEET, status);
+}
+
+static const struct {
+	enum hf_proc proc;
+	hf_reply_fn done;
+} anchor_takers[] = {
+	{ HF_PROC_EXPORT, anchored_export },
+	{ HF_PROC_FLEET, anchored_fleet },
+};
+
+#define ANCHOR_TAKERS	(1U << HF_PROC_EXPORT | 1U << HF_PROC_FLEET)
+
+/* Return: it was due and has been sent. */
+static bool send_anchor_to(struct audit *a, size_t taker, bool last, uint64_t now)
+{
+	enum hf_proc p = anchor_takers[taker].proc;
+	struct hf_link *to = hf_service_link(a->s, p);
 	struct aud_checkpoint cp;
 	const struct aud_note *n = aud_newest_note(a->w, &cp);
 	json_t *body;
 
-	if (!a->anchor_due || !n || !export ||
-	    (!last && (a->anchor_waits || now - a->anchor_ns < ANCHOR_NS)))
-		return;
-	a->anchor_due = false;
-	a->anchor_ns = now;
+	if (!(a->anchor_due & 1U << p) || !n || !to || (!last && a->anchor_waits & 1U << p))
+		return false;
+	a->anchor_due &= ~(1U << p);
 	body = json_pack("{s:s, s:I, s:s, s:I, s:s, s:s}", "origin", n->origin, "size",
 			 (json_int_t)cp.size, "root", n->root, "t_ns", (json_int_t)cp.t_ns,
 			 "key", aud_key_name(a->key), "signature", n->signature);
-	a->anchor_waits = !hf_link_request(export, HF_MSG_ANCHOR, NULL, body, -1,
-					   now + ANCHOR_WAIT_NS, anchored, a);
+	if (!hf_link_request(to, HF_MSG_ANCHOR, NULL, body, -1, now + ANCHOR_WAIT_NS,
+			     anchor_takers[taker].done, a))
+		a->anchor_waits |= 1U << p;
+	return true;
+}
+
+/* The newest checkpoint: once a second at most, and @last whatever was sent before. */
+static void send_anchor(struct audit *a, bool last)
+{
+	uint64_t now = hf_mono_ns(hf_service_clock(a->s));
+	bool sent = false;
+
+	if (!last && now - a->anchor_ns < ANCHOR_NS)
+		return;
+	for (size_t i = 0; i < sizeof(anchor_takers) / sizeof(anchor_takers[0]); i++)
+		sent |= send_anchor_to(a, i, last, now);
+	if (sent)
+		a->anchor_ns = now;
 }
 
 static void on_checkpoint(void *arg, const struct aud_note *n, const struct aud_checkpoint *cp)
@@ -344,7 +390,7 @@ static void on_checkpoint(void *arg, const struct aud_note *n, const struct aud_
 
 	(void)n;
 	(void)cp;
-	a->anchor_due = true;
+	a->anchor_due = ANCHOR_TAKERS;
 }
 
 static void on_say(void *arg, bool error, const char *event, const char *what)
@@ -585,7 +631,7 @@ static void audit_peer(struct hf_service *s, enum hf_proc peer, struct hf_link *
 		}
 		return;
 	}
-	a->anchor_due |= peer == HF_PROC_EXPORT;	/* a fresh one has none yet */
+	a->anchor_due |= ANCHOR_TAKERS & 1U << peer;	/* a fresh one has none yet */
 	if (peer == HF_PROC_KEEPER || peer == HF_PROC_AUTH)
 		tell_state(a, peer);
 }

@@ -47,6 +47,11 @@ struct aud_job {
 	struct filter filter;
 	size_t limit, bytes;
 	bool newest, more;
+	/* events */
+	bool follows;			/* may begin at the mark */
+	uint64_t upto;
+	json_t *lost;
+	char log[AUD_HEX_ID];		/* of this segment */
 	/* proof */
 	struct aud_proof proof;
 	struct aud_checkpoint cp;
@@ -59,7 +64,13 @@ struct aud_job {
 	uint64_t scrubbed;
 };
 
+/* Where the last question for events has stopped: the next one does not read all before it again. */
+struct mark {
+	uint64_t index, seq, at;
+};
+
 struct aud_jobs {
+	struct mark mark;
 	struct aud_writer *w;
 	struct aud_io *io;
 	const struct hf_clock *clock;
@@ -101,6 +112,8 @@ static bool enter_segment(struct aud_job *job)
 	size_t at = 0, n;
 	const struct aud_segment *all = aud_segments(job->all->w, &n);
 	const struct aud_segment *s = next_segment(job, &at);
+	const struct mark *mark = &job->all->mark;
+	uint64_t at_byte = AUD_HEADER;
 	struct aud_header h;
 	char name[AUD_NAME];
 
@@ -109,6 +122,11 @@ static bool enter_segment(struct aud_job *job)
 	job->index = s->index;
 	job->seq = s->seq0;
 	job->last_seq = at + 1 < n ? all[at + 1].seq0 - 1 : aud_durable_seq(job->all->w);
+	aud_hex(s->chain, AUD_ID, job->log);
+	if (job->follows && mark->index == s->index && mark->seq <= job->from_seq) {
+		job->seq = mark->seq;
+		at_byte = mark->at;
+	}
 	aud_name(name, s->index, ".log");
 	job->fd = io->ops->open(io, name);
 	if (job->fd < 0) {
@@ -117,7 +135,7 @@ static bool enter_segment(struct aud_job *job)
 		return true;	/* the next one, then */
 	}
 	if (aud_segment_head(io, job->fd, &h, NULL) ||
-	    aud_cursor_init(&job->cur, io, job->fd, AUD_HEADER, s->size)) {
+	    aud_cursor_init(&job->cur, io, job->fd, at_byte, s->size)) {
 		if (job->ops->broken)
 			job->ops->broken(job, s->seq0, "its header is damaged");
 		io->ops->close(io, job->fd);
@@ -399,6 +417,116 @@ void aud_job_show(struct aud_jobs *j, uint64_t seq, aud_answer_fn fn, void *arg)
 	job->from_seq = seq;
 	if (seq < job->to_seq)
 		job->to_seq = seq;
+}
+
+/* ---------------------------------------------------------------- events */
+
+#define EVENTS_MOST	64
+
+static bool is_for_fleet(const json_t *j)
+{
+	static const char *const actions[] = {
+		"kernel.", "array.", "lease.", "keeper.", "agent.", "process.", "health.", "remedy.",
+		"config.", "audit.", "silence",
+	};
+	const char *phase = json_string_value(json_object_get(j, "phase"));
+
+	if (!phase || !strcmp(phase, aud_phase_name(AUD_INTENT)))
+		return false;
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+		if (action_is(j, actions[i]))
+			return true;
+	return false;
+}
+
+/* Only these members, whatever else a record may come to have. */
+static json_t *event_of(const struct aud_job *job, const json_t *j)
+{
+	static const char *const same[] = {
+		"seq", "t_ns", "action", "object", "phase", "result", "corr", "detail",
+	};
+	json_t *event = json_pack("{s:s, s:O*}", "log", job->log, "actor",
+				  json_object_get(json_object_get(j, "actor"), "name"));
+
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+		json_object_set(event, same[i], json_object_get(j, same[i]));
+	return event;
+}
+
+static bool events_take(struct aud_job *job, uint64_t seq, const struct aud_frame *f, json_t *j)
+{
+	(void)f;
+	if (is_for_fleet(j)) {
+		json_t *event = event_of(job, j);
+
+		job->bytes += json_dumpb(event, NULL, 0, JSON_COMPACT);
+		if (json_array_size(job->records) &&
+		    (json_array_size(job->records) == EVENTS_MOST || job->bytes > AUD_ANSWER_MAX)) {
+			json_decref(event);
+			job->more = true;
+			return false;
+		}
+		json_array_append_new(job->records, event);
+	}
+	job->upto = seq;
+	job->all->mark = (struct mark){ job->index, seq + 1, job->cur.at };
+	return true;
+}
+
+static void events_done(struct aud_job *job)
+{
+	if (!job->more)
+		job->upto = job->to_seq;	/* what could not be read is told by audit.break */
+	answer(job, 200, json_pack("{s:O, s:I, s:b, s:O*}", "records", job->records, "upto",
+				   (json_int_t)job->upto, "more", (int)job->more, "lost", job->lost));
+}
+
+static void events_free(struct aud_job *job)
+{
+	json_decref(job->lost);
+	read_free(job);
+}
+
+static const struct job_ops events_ops = {
+	.take = events_take, .broken = found_damage, .done = events_done, .free = events_free,
+	.wants_json = true,
+};
+
+/* Is record @after of the log @log in this one, or was it? */
+static bool same_log(struct aud_jobs *j, uint64_t after, const char *log)
+{
+	size_t n;
+	const struct aud_segment *s = aud_segments(j->w, &n), *in = NULL;
+	char hex[AUD_HEX_ID];
+
+	for (size_t i = 0; i < n; i++)
+		if (s[i].seq0 <= after)
+			in = &s[i];
+	if (after > aud_durable_seq(j->w))
+		return false;
+	return !in || !strcmp(aud_hex(in->chain, AUD_ID, hex), log);
+}
+
+void aud_job_events(struct aud_jobs *j, uint64_t after, const char *log, aud_answer_fn fn, void *arg)
+{
+	struct aud_job *job = new_job(j, &events_ops, fn, arg);
+	uint64_t oldest;
+	size_t n;
+
+	if (!job)
+		return;
+	if (!same_log(j, after, log)) {
+		after = 0;
+		log = "";
+	}
+	oldest = aud_segments(j->w, &n)[0].seq0;
+	if (*log && oldest > after + 1)
+		job->lost = json_pack("{s:I, s:I}", "from", (json_int_t)after + 1, "to",
+				      (json_int_t)oldest - 1);
+	job->records = json_array();
+	job->follows = true;
+	job->upto = after;
+	job->from_seq = after + 1;
 }
 
 /* ----------------------------------------------------------------- proof */

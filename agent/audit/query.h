@@ -36,6 +36,18 @@ uint64_t aud_jobs_scrubbed(const struct aud_jobs *j);
 void aud_job_read(struct aud_jobs *j, const json_t *args, aud_answer_fn fn, void *arg);
 void aud_job_show(struct aud_jobs *j, uint64_t seq, aud_answer_fn fn, void *arg);
 void aud_job_checkpoint(struct aud_jobs *j, uint64_t seq, aud_answer_fn fn, void *arg);
+/**
+ * aud_job_events() - what the fleet may know of the log: arrays, leases, processes, health,
+ * configuration; nothing of users, sessions, secrets, and no intents
+ * @after:	the last one that is known; 0: none
+ * @log:	the log that was of, as its "log" says; "": none is known
+ *
+ * Answers { records: [{ log, seq, t_ns, action, object, phase, result, corr, actor, detail }],
+ * upto, more, lost }: @upto: all up to there are in @records, or none of the fleet's; @lost: { from,
+ * to }: deleted before the fleet has had them. Another log than @log is given from its beginning.
+ */
+void aud_job_events(struct aud_jobs *j, uint64_t after, const char *log, aud_answer_fn fn,
+		    void *arg);
 void aud_job_report(struct aud_jobs *j, const json_t *args, aud_answer_fn fn, void *arg);
 
 /* report.c */

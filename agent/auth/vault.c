@@ -20,6 +20,7 @@ static const struct {
 } entitlements[] = {
 	{ HF_PROC_FRONT, "tls-" },
 	{ HF_PROC_EXPORT, "export-" },
+	{ HF_PROC_FLEET, "fleet-" },
 };
 
 bool hf_vault_entitled(enum hf_proc p, const char *name)

@@ -8,7 +8,7 @@
 
 #include "auth.h"
 
-/* May process @p have the secret @name? By prefix: "tls-" front, "export-" export. */
+/* May process @p have the secret @name? By prefix: "tls-" front, "export-" export, "fleet-" fleet. */
 bool hf_vault_entitled(enum hf_proc p, const char *name);
 /* { value } for HF_MSG_SECRET. Return: 200, or the status of @out's error object. */
 int hf_vault_answer(struct hf_auth *a, enum hf_proc p, const char *name, json_t **out);

@@ -375,6 +375,36 @@ static void rule_channels(const struct rules *r)
 	}
 }
 
+/* --------------------------------------------------------- fleet */
+
+static void rule_fleet(const struct rules *r)
+{
+	static const char *const by[] = { "address", "port", NULL };
+	const json_t *list = hf_config_list(r->v, "fleet.servers");
+	const char *host = hf_config_text_or(r->v, "fleet.host", NULL);
+
+	rule_unique(r, "fleet.servers", list, by);
+	if (strncmp(hf_config_text_or(r->v, "fleet.secret", "fleet-"), "fleet-", 6))
+		broken(r, "fleet.secret", "begins with \"fleet-\": no other is given to that process");
+	if (!json_array_size(list))
+		return;
+	if (!host)
+		broken(r, "fleet.host",
+		       "must be stated: two hosts with one name are told apart by nobody");
+	if (hf_config_text_or(r->v, "fleet.user", NULL) &&
+	    !hf_config_text_or(r->v, "fleet.secret", NULL))
+		broken(r, "fleet.user", "needs fleet.secret, the name of its password");
+	if (!hf_config_bool(r->v, "fleet.tls")) {
+		if (is(r, "environment", "production"))
+			broken(r, "fleet.tls",
+			       "production wants it: whoever is on the way could say \"stop\"");
+		return;
+	}
+	if (!hf_config_text_or(r->v, "fleet.ca", NULL) ||
+	    !hf_config_text_or(r->v, "fleet.tls_name", NULL))
+		broken(r, "fleet.tls", "needs fleet.ca and fleet.tls_name");
+}
+
 /* --------------------------------------------------------- production */
 
 static void rule_production(const struct rules *r)
@@ -423,7 +453,7 @@ void hf_config_rules(const struct hf_config *c, struct hf_config_errors *errors)
 {
 	static void (*const rules[])(const struct rules *) = {
 		rule_orders, rule_api,	   rule_paths,	    rule_arrays, rule_tenants,
-		rule_peers,  rule_anchors, rule_channels, rule_production, rule_sizes,
+		rule_peers,  rule_anchors, rule_channels, rule_fleet, rule_production, rule_sizes,
 	};
 	const struct rules r = { .config = c, .v = c->values, .errors = errors };
 

@@ -12,6 +12,7 @@
 #define AUTH	(1U << HF_PROC_AUTH)
 #define AUDIT	(1U << HF_PROC_AUDIT)
 #define EXPORT	(1U << HF_PROC_EXPORT)
+#define FLEET	(1U << HF_PROC_FLEET)
 #define LOCAL	(1U << HF_PROC_LOCAL)
 #define FRONT	(1U << HF_PROC_FRONT)
 #define PARENT	(1U << HF_PROC_PARENT)
@@ -314,6 +315,30 @@ static const struct hf_config_key alerts_keys[] = {
 	END
 };
 
+static const struct hf_config_key server_keys[] = {
+	TEXT_F("address", REQ, 2, 45, ADDRESS, LIVE, "of a NATS server, in numbers"),
+	INT("port", NULL, 1, 65535, "4222", LIVE, "its port"), END
+};
+static const char *const by_server[] = { "address", "port", NULL };
+static const struct hf_config_key fleet_keys[] = {
+	{ .name = "servers", .type = HF_C_LIST, .max = 8, .sub = server_keys, .identity = by_server,
+	  .reload = RESTART, .help = "NATS servers with JetStream, tried in this order; none: no fleet" },
+	TEXT("site", 1, 32, NAME, "lab", RESTART, "name of the site, the second word of all subjects"),
+	TEXT_F("host", OPT, 1, 32, NAME, RESTART,
+	       "name of this host on the bus, unique in the site; must be stated with servers"),
+	TEXT("stream", 1, 32, NAME, "holdfast", RESTART, "stream that keeps events and anchors"),
+	BOOL("tls", "true", RESTART, "only with TLS, and only to who is vouched for"),
+	TEXT_F("tls_name", OPT, 1, 255, HOST, RESTART,
+	       "name in the servers' certificate; must be stated with tls"),
+	TEXT_F("ca", OPT, 2, 255, PATH, RESTART,
+	       "PEM file with the authorities that may have signed for them; must be stated with tls"),
+	TEXT_F("user", OPT, 1, 32, NAME, RESTART, "user name at the servers; without it the secret is a token"),
+	TEXT_F("secret", OPT, 1, 32, NAME, RESTART,
+	       "name in the secret store of the password or token, begins with fleet-"),
+	INT("telemetry_s", "s", 1, 3600, "10", LIVE, "time between two messages of telemetry"),
+	END
+};
+
 static const char *const remedy_words[] = { "off", "dry_run", "on", NULL };
 static const struct hf_config_key health_keys[] = {
 	ENUM("remedies", remedy_words, "on", LIVE,
@@ -384,6 +409,7 @@ const struct hf_config_key hf_config_schema[] = {
 	SECTION("api", api_keys, PARENT | FRONT | LOCAL | AUTH, "The HTTP interface."),
 	SECTION("export", export_keys, PARENT | EXPORT | AUDIT, "What leaves the host."),
 	SECTION("alerts", alerts_keys, PARENT | EXPORT, "What becomes an incident (docs/incidents.md)."),
+	SECTION("fleet", fleet_keys, PARENT | FLEET, "The bus of many hosts (docs/fleet.md)."),
 	SECTION("health", health_keys, PARENT | KEEPER | AUTH | FRONT, "When something is said to be not well."),
 	END
 };

@@ -114,6 +114,19 @@ enum hf_metric_type { HF_M_COUNTER, HF_M_GAUGE, HF_M_INFO, HF_M_HISTOGRAM };
 	  "incidents whose newest state waits to be told") \
 	X(ALERT_BREAKER, "holdfast_alert_breaker_state", GAUGE, "", "channel, state", \
 	  "1 for the state that the breaker is in: closed, open, half-open") \
+	X(FLEET_UP, "holdfast_fleet_up", GAUGE, "", "", \
+	  "1: connected to the fleet's bus, and its stream takes events") \
+	X(FLEET_BEHIND, "holdfast_fleet_behind_seconds", GAUGE, "seconds", "", \
+	  "since when there have been events that the stream does not have") \
+	X(FLEET_EVENTS, "holdfast_fleet_events", COUNTER, "", "", "events stored in the stream") \
+	X(FLEET_ANCHORS, "holdfast_fleet_anchors", COUNTER, "", "", "checkpoints stored in the stream") \
+	X(FLEET_GAPS, "holdfast_fleet_records_lost", COUNTER, "", "", \
+	  "records deleted from the log before the stream has had them") \
+	X(FLEET_TELEMETRY, "holdfast_fleet_telemetry", COUNTER, "", "result", \
+	  "messages of telemetry: sent, dropped") \
+	X(FLEET_STOPS, "holdfast_fleet_stops", COUNTER, "", "", "stops that came from the bus") \
+	X(FLEET_FAILURES, "holdfast_fleet_failures", COUNTER, "", "", \
+	  "connections lost or refused, messages not acknowledged") \
 	X(KEEPER_DURABLE, "holdfast_keeper_may_arm", GAUGE, "", "", \
 	  "1: the keeper has the audit log's word that records are durable") \
 	X(KEEPER_LEASES, "holdfast_keeper_leases", GAUGE, "", "", "leases on all arrays") \

@@ -200,6 +200,27 @@ static void put_export(struct hf_metrics *m, const json_t *stats)
 	put_incidents(m, stats);
 }
 
+static void put_fleet(struct hf_metrics *m, const json_t *stats)
+{
+	static const struct member members[] = {
+		{ "up", HF_MF_FLEET_UP, 1 }, { "behind_s", HF_MF_FLEET_BEHIND, 1 },
+		{ "events", HF_MF_FLEET_EVENTS, 1 }, { "anchors", HF_MF_FLEET_ANCHORS, 1 },
+		{ "gaps", HF_MF_FLEET_GAPS, 1 }, { "stops", HF_MF_FLEET_STOPS, 1 },
+		{ "failures", HF_MF_FLEET_FAILURES, 1 },
+	};
+	const char *state = text_of(stats, "breaker");
+	static const char *const states[] = { "closed", "open", "half-open" };
+	double v;
+
+	PUT_MEMBERS(m, stats, members, NULL);
+	if (number_of(stats, "telemetry", &v))
+		hf_metrics_put(m, HF_MF_FLEET_TELEMETRY, v, "sent");
+	if (number_of(stats, "telemetry_dropped", &v))
+		hf_metrics_put(m, HF_MF_FLEET_TELEMETRY, v, "dropped");
+	for (unsigned int k = 0; *state && k < 3; k++)
+		hf_metrics_put(m, HF_MF_ANCHOR_BREAKER, !strcmp(state, states[k]), "fleet", states[k]);
+}
+
 static void put_keeper(struct hf_metrics *m, const json_t *stats)
 {
 	static const struct member members[] = {
@@ -241,6 +262,8 @@ static void put_process(struct hf_metrics *m, const json_t *p)
 		put_audit(m, stats);
 	else if (!strcmp(role, "export"))
 		put_export(m, stats);
+	else if (!strcmp(role, "fleet"))
+		put_fleet(m, stats);
 	else if (!strcmp(role, "keeper"))
 		put_keeper(m, stats);
 }

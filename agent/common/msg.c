@@ -17,9 +17,10 @@
 #define AUTH	(1U << HF_PROC_AUTH)
 #define KEEPER	(1U << HF_PROC_KEEPER)
 #define EXPORT	(1U << HF_PROC_EXPORT)
+#define FLEET	(1U << HF_PROC_FLEET)
 #define LOCAL	(1U << HF_PROC_LOCAL)
 #define FRONT	(1U << HF_PROC_FRONT)
-#define CHILD	(AUDIT | AUTH | KEEPER | EXPORT | LOCAL | FRONT)
+#define CHILD	(AUDIT | AUTH | KEEPER | EXPORT | FLEET | LOCAL | FRONT)
 
 #define STARTING	HF_ST_STARTING
 #define RUNNING		HF_ST_RUNNING
@@ -53,21 +54,24 @@ static const struct rule {
 	{ AUTH, KEEPER | AUDIT | PARENT | EXPORT, HF_MSG_CALL, RUNNING },
 	{ PARENT, AUTH, HF_MSG_CALL, RUNNING },	/* backup.snapshot */
 	{ PARENT, KEEPER, HF_MSG_CALL, RUNNING },	/* array.self_test, as a remedy */
-	{ FRONT | LOCAL, KEEPER, HF_MSG_SILENCE, ALWAYS },
+	{ FRONT | LOCAL | FLEET, KEEPER, HF_MSG_SILENCE, ALWAYS },
+	{ FLEET, KEEPER, HF_MSG_TELEMETRY, RUNNING },
+	{ FLEET, AUDIT, HF_MSG_EVENTS, RUNNING },
+	{ AUDIT, FLEET, HF_MSG_ANCHOR, RUNNING | STOPPING },
 	{ KEEPER | AUTH | PARENT, AUDIT, HF_MSG_APPEND, RUNNING | STOPPING },
 	{ KEEPER, AUTH, HF_MSG_WHOIS, RUNNING | STOPPING },
 	{ AUDIT, EXPORT, HF_MSG_ANCHOR, RUNNING | STOPPING },
 	{ EXPORT, AUDIT, HF_MSG_ANCHORED, ALWAYS },
 	{ KEEPER, EXPORT, HF_MSG_TRIPPED, RUNNING },
 	{ AUDIT, KEEPER | AUTH, HF_MSG_DURABLE, ALWAYS },
-	{ FRONT | EXPORT, AUTH, HF_MSG_SECRET, RUNNING },
+	{ FRONT | EXPORT | FLEET, AUTH, HF_MSG_SECRET, RUNNING },
 	{ FRONT | LOCAL, AUTH, HF_MSG_REPORT, RUNNING },
 };
 
 #define REQ	HF_FF_REQUIRED
 
 static const char *const proc_words[] = {
-	"audit", "auth", "keeper", "export", "local", "front", NULL
+	"audit", "auth", "keeper", "export", "fleet", "local", "front", NULL
 };
 static const char *const notice_words[] = { "gone", "back", NULL };
 static const char *const phase_words[] = { "intent", "outcome", "event", "denied", NULL };
@@ -151,6 +155,10 @@ static const struct hf_field f_tripped[] = {
 	{ "seq", HF_F_INT, .flags = REQ, .max = INT64_MAX },
 	{ "what", HF_F_OBJECT, .flags = REQ }, { .name = NULL }
 };
+static const struct hf_field f_events[] = {
+	{ "after", HF_F_INT, .flags = REQ, .max = INT64_MAX },
+	{ "log", HF_F_HEX, .flags = REQ, .max = 32 }, { .name = NULL }
+};
 static const struct hf_field f_durable[] = {
 	{ "durable", HF_F_BOOL, .flags = REQ },
 	{ "why", HF_F_STRING, .flags = REQ, .max = HF_ERR_LEN }, { .name = NULL }
@@ -203,6 +211,8 @@ static const struct shape {
 	[HF_MSG_REPORT]	 = { "REPORT", f_report },
 	[HF_MSG_ANCHORED] = { "ANCHORED", f_anchored },
 	[HF_MSG_TRIPPED] = { "TRIPPED", f_tripped, .request = true },
+	[HF_MSG_EVENTS]	 = { "EVENTS", f_events, .request = true },
+	[HF_MSG_TELEMETRY] = { "TELEMETRY", f_nothing, .request = true },
 	[HF_MSG_REPLY]	 = { "REPLY", f_reply },
 };
 

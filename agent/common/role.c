@@ -17,6 +17,7 @@ static const char *const proc_names[HF_PROCS] = {
 	[HF_PROC_AUTH] = "auth",
 	[HF_PROC_KEEPER] = "keeper",
 	[HF_PROC_EXPORT] = "export",
+	[HF_PROC_FLEET] = "fleet",
 	[HF_PROC_LOCAL] = "local",
 	[HF_PROC_FRONT] = "front",
 };

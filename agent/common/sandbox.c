@@ -53,6 +53,7 @@ static const struct profile {
 			     .caps = { CAP_SYS_RAWIO, CAP_NET_ADMIN, CAP_SYS_ADMIN }, .n_caps = 3,
 			     .fifo = true },
 	[HF_PROC_EXPORT] = { .user = "holdfast-export", .files = 128 },
+	[HF_PROC_FLEET] = { .user = "holdfast-fleet", .files = 128 },
 	[HF_PROC_LOCAL] = { .user = "holdfast-local", .files = 1024 },
 	[HF_PROC_FRONT] = { .user = "holdfast-front", .files = 1024 },
 };

@@ -104,6 +104,11 @@ static const struct calls {
 		.groups = { read_calls, write_calls, connect_calls },
 		.domains = { AF_INET, AF_INET6 }, .n_domains = 2,
 	},
+	/* libnats has threads of its own. */
+	[HF_PROC_FLEET] = {
+		.groups = { read_calls, connect_calls }, .read_only = true, .threads = true,
+		.domains = { AF_INET, AF_INET6 }, .n_domains = 2,
+	},
 	[HF_PROC_LOCAL] = { .groups = { read_calls, listen_calls }, .read_only = true },
 	[HF_PROC_FRONT] = { .groups = { read_calls, listen_calls }, .read_only = true },
 };

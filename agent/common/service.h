@@ -55,7 +55,7 @@ struct hf_role_ops {
 };
 
 extern const struct hf_role_ops hf_audit_ops, hf_auth_ops, hf_keeper_ops, hf_export_ops,
-	hf_local_ops, hf_front_ops;
+	hf_fleet_ops, hf_local_ops, hf_front_ops;
 
 /* holdfastd --site: hf_site_run() of keeper/site.h. Return: 0, -errno and why. */
 int hf_site_driver(const json_t *config, int array, struct hf_err *e);

@@ -67,6 +67,12 @@ int ctl_fail_agent(struct ctl *c, const char *why);
 const char *ctl_agent_name(const struct ctl *c);
 
 /* credentials.c */
+
+/*
+ * A file of ours that nobody else may read, with a NUL behind it. Return: its length, -errno; what
+ * is wrong with it is said but for -ENOENT, -EACCES and -ELOOP.
+ */
+ssize_t ctl_private_read(const char *path, char *buf, size_t len);
 enum ctl_credential { CTL_CRED_NONE, CTL_CRED_TOKEN, CTL_CRED_COOKIE };
 
 /*

@@ -113,6 +113,14 @@ static const struct ctl_command security_subs[] = {
 	END
 };
 
+static const struct ctl_command fleet_subs[] = {
+	CMD("status", "", "each host by what it says on the bus, and how old that is",
+	    fleet_status_options, fleet_read, cmd_fleet_status),
+	CMD("silence", "", "outputs off on all hosts, or one; says who has not confirmed",
+	    fleet_silence_options, fleet_read, cmd_fleet_silence),
+	END
+};
+
 const struct ctl_command ctl_commands[] = {
 	PLAIN("list", "arrays there are", cmd_list),
 	CMD("status", "", "state, sensors, power, fence, frames", status_options, status_read,
@@ -154,6 +162,7 @@ const struct ctl_command ctl_commands[] = {
 	GROUP("config", "configuration of the agent", config_subs),
 	GROUP("backup", "backups of users, configuration, audit log and state", backup_subs),
 	GROUP("agent", "the agent itself", agent_subs),
+	GROUP("fleet", "the hosts of a site, over its bus", fleet_subs),
 	CMD("health", "", "what is well, and what is not", health_options, health_read, cmd_health),
 	CMD("metrics", "", "all metrics, as Prometheus gets them", metrics_options, metrics_read,
 	    cmd_metrics),

@@ -16,8 +16,7 @@
 
 #define SESSION_MAX	(1024 + CTL_COOKIE_MAX)
 
-/* A file of ours that nobody else may read. Return: length, -errno after saying why. */
-static ssize_t private_read(const char *path, char *buf, size_t len)
+ssize_t ctl_private_read(const char *path, char *buf, size_t len)
 {
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
@@ -73,7 +72,7 @@ static int session_read(struct ctl *c, char *text)
 	ssize_t n = -ENOENT;
 
 	if (session_path(path, sizeof(path)))
-		n = private_read(path, buf, sizeof(buf));
+		n = ctl_private_read(path, buf, sizeof(buf));
 	if (n == -ENOENT)
 		return CTL_CRED_NONE;
 	if (n < 0)
@@ -100,7 +99,7 @@ int ctl_credential(struct ctl *c, char *text)
 
 	if (!file || !file[0])
 		return session_read(c, text);
-	n = private_read(file, text, CTL_TOKEN_MAX);
+	n = ctl_private_read(file, text, CTL_TOKEN_MAX);
 	if (n == -ENOENT || n == -EACCES || n == -ELOOP)
 		ctl_fail((int)n, "HOLDFAST_TOKEN_FILE: %s", file);
 	if (n < 0)

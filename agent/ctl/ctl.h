@@ -163,6 +163,7 @@ int config_diff_read(struct ctl *c, int argc, char **argv);
 int envelope_read(struct ctl *c, int argc, char **argv);
 int events_read(struct ctl *c, int argc, char **argv);
 int fence_read(struct ctl *c, int argc, char **argv);
+int fleet_read(struct ctl *c, int argc, char **argv);
 int health_read(struct ctl *c, int argc, char **argv);
 int keep_read(struct ctl *c, int argc, char **argv);
 int login_read(struct ctl *c, int argc, char **argv);
@@ -196,6 +197,8 @@ int cmd_envelope(struct ctl *c);
 int cmd_events(struct ctl *c);
 int cmd_explain(struct ctl *c);
 int cmd_fence(struct ctl *c);
+int cmd_fleet_silence(struct ctl *c);
+int cmd_fleet_status(struct ctl *c);
 int cmd_health(struct ctl *c);
 int cmd_keep(struct ctl *c);
 int cmd_lease_list(struct ctl *c);
@@ -215,7 +218,7 @@ int cmd_trip(struct ctl *c);
 
 extern const struct ctl_option act_options[], backup_options[], config_apply_options[],
 	config_check_options[], envelope_options[], events_options[], export_options[],
-	health_options[], keep_options[], login_options[], metrics_options[], play_options[], report_options[], silence_options[],
+	fleet_silence_options[], fleet_status_options[], health_options[], keep_options[], login_options[], metrics_options[], play_options[], report_options[], silence_options[],
 	solve_options[], status_options[], tail_options[];
 
 #endif /* HF_CTL_H */

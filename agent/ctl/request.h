@@ -97,6 +97,13 @@ struct ctl_config_file {
 	bool with_env, show;
 };
 
+struct ctl_fleet {
+	const char *server, *site, *creds;	/* NULL: of the file */
+	const char *host;	/* NULL: all */
+	int64_t wait_ms;	/* 0: the default */
+	bool latch;
+};
+
 struct ctl_backup {
 	const char *archive, *key, *state, *run, *config;
 };
@@ -115,6 +122,7 @@ union ctl_request {
 	struct ctl_export export;
 	struct ctl_config_file config;
 	struct ctl_backup backup;
+	struct ctl_fleet fleet;
 	const char *comment;		/* arm, reset */
 	bool latch;			/* silence */
 	bool open_metrics;		/* metrics: in the OpenMetrics format */

@@ -44,6 +44,7 @@ static const struct check {
 	CHECK(AUDIT, "disk", false, 2, 2, "there is room for the audit log"),
 	CHECK(EXPORT, "anchors", false, 2, 2, "places outside take anchors of the audit log"),
 	CHECK(EXPORT, "alerts", false, 2, 1, "incidents can be told to those who are to hear of them"),
+	CHECK(FLEET, "fleet", false, 5, 2, "the fleet's bus takes what is published"),
 	CHECK(AUTH, "keys", false, 1, 1, "the key that signs tokens is not too old"),
 	CHECK(FRONT, "certificate", false, 1, 1, "the certificate is good for a while"),
 	CHECK(PARENT, "memory", false, 5, 5, "the agent uses no more memory than it should"),
@@ -223,7 +224,8 @@ json_t *hf_checks_brief(const struct hf_checks *w)
 						      hf_health_word(c->said),
 						      (int)c->rule->ready, why));
 	}
-	return json_pack("{s:b, s:o}", "started", (int)w->started, "checks", list);
+	return json_pack("{s:b, s:s, s:o}", "started", (int)w->started, "level",
+			 hf_checks_level(w), "checks", list);
 }
 
 json_t *hf_checks_levels(const struct hf_checks *w)

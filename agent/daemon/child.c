@@ -46,10 +46,12 @@ bool hf_role_wanted(const struct hf_config *config, enum hf_proc role)
 	json_t *part;
 	bool wanted = true;
 
-	if (role != HF_PROC_FRONT && role != HF_PROC_LOCAL)
+	if (role != HF_PROC_FRONT && role != HF_PROC_LOCAL && role != HF_PROC_FLEET)
 		return true;
 	part = hf_config_part(config, role);
-	if (part)
+	if (part && role == HF_PROC_FLEET)
+		wanted = json_array_size(hf_config_list(part, "fleet.servers")) > 0;
+	else if (part)
 		wanted = hf_config_bool(part, role == HF_PROC_FRONT ? "api.network_enabled" :
 								      "api.local_enabled");
 	json_decref(part);

@@ -10,6 +10,7 @@ static const struct hf_role_ops *const roles[HF_PROCS] = {
 	[HF_PROC_AUTH] = &hf_auth_ops,
 	[HF_PROC_KEEPER] = &hf_keeper_ops,
 	[HF_PROC_EXPORT] = &hf_export_ops,
+	[HF_PROC_FLEET] = &hf_fleet_ops,
 	[HF_PROC_LOCAL] = &hf_local_ops,
 	[HF_PROC_FRONT] = &hf_front_ops,
 };

@@ -28,7 +28,8 @@ static uint64_t now_ns(struct hf_parent *p)
 /* Processes that nothing emits by, and that lose nothing by being started again. */
 static bool may_restart(enum hf_proc role)
 {
-	return role == HF_PROC_FRONT || role == HF_PROC_LOCAL || role == HF_PROC_EXPORT;
+	return role == HF_PROC_FRONT || role == HF_PROC_LOCAL || role == HF_PROC_EXPORT ||
+	       role == HF_PROC_FLEET;
 }
 
 static int restart(struct hf_parent *p, enum hf_proc role, const char *why)

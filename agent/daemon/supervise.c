@@ -24,6 +24,7 @@ static const uint64_t answer_ns[HF_PROCS] = {
 	[HF_PROC_AUTH] = 4 * HF_S,
 	[HF_PROC_KEEPER] = 1 * HF_S,
 	[HF_PROC_EXPORT] = 4 * HF_S,
+	[HF_PROC_FLEET] = 4 * HF_S,
 	[HF_PROC_LOCAL] = 4 * HF_S,
 	[HF_PROC_FRONT] = 4 * HF_S,
 };
@@ -37,7 +38,7 @@ static const struct {
 	{ 1U << HF_PROC_KEEPER, 3 * HF_S },
 	{ 1U << HF_PROC_AUTH, 2 * HF_S },
 	{ 1U << HF_PROC_AUDIT, 5 * HF_S },
-	{ 1U << HF_PROC_EXPORT, 2 * HF_S },
+	{ 1U << HF_PROC_EXPORT | 1U << HF_PROC_FLEET, 2 * HF_S },
 };
 
 static uint64_t now_ns(const struct hf_parent *p)
@@ -264,7 +265,8 @@ static void on_answer(void *arg, int status, const json_t *result)
 static void ping(struct hf_child *c)
 {
 	struct hf_parent *p = c->parent;
-	bool told = c->role == HF_PROC_FRONT || c->role == HF_PROC_LOCAL || c->role == HF_PROC_EXPORT;
+	bool told = c->role == HF_PROC_FRONT || c->role == HF_PROC_LOCAL || c->role == HF_PROC_EXPORT ||
+		    c->role == HF_PROC_FLEET;
 	uint8_t random[8];
 	int ret = hf_random_fill(p->env.random, random, sizeof(random));
 

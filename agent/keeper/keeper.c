@@ -320,6 +320,9 @@ static void message(struct hf_service *s, struct hf_link *from, struct hf_ipc_ms
 	case HF_MSG_SILENCE:
 		hf_silence_take(k, from, m);
 		break;
+	case HF_MSG_TELEMETRY:
+		hf_link_reply(from, m->id, &m->corr, 200, hf_show_telemetry(k));
+		break;
 	case HF_MSG_DURABLE:
 		hf_ladder_step(k, hf_ladder_word(&k->ladder,
 						 json_is_true(json_object_get(m->body, "durable")),

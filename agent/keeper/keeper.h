@@ -213,6 +213,7 @@ void hf_seconds_tick(struct hf_keeper *k);
 
 /* --------------------------------------------------------------- show.c */
 
+json_t *hf_show_telemetry(struct hf_keeper *k);	/* { arrays }, of all of them */
 json_t *hf_show_arrays(struct hf_keeper *k, const struct hf_actor *who);
 json_t *hf_show_array(struct hf_array *a);
 json_t *hf_show_metrics(struct hf_array *a);	/* { array, limits, fence }; NULL: it has gone */

@@ -104,6 +104,28 @@ json_t *hf_show_arrays(struct hf_keeper *k, const struct hf_actor *who)
 	return json_pack("{s:o}", "arrays", list);
 }
 
+json_t *hf_show_telemetry(struct hf_keeper *k)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < HF_ARRAYS; i++) {
+		struct hf_array *a = &k->array[i];
+		struct holdfast_status st;
+		json_t *j;
+
+		if (!a->used || k->device->status(a->dev, &st))
+			continue;
+		j = brief_json(a, &st);
+		json_object_set_new(j, "power_uw", json_integer((json_int_t)st.power_uw));
+		json_object_set_new(j, "power_avg_uw", json_integer((json_int_t)st.power_avg_uw));
+		json_object_set_new(j, "cap_q16", json_integer(st.cap_q16));
+		json_object_set_new(j, "emit_ms", json_integer((json_int_t)(st.emit_ns / HF_MS)));
+		json_object_set_new(j, "sensors", sensors_json(&st));
+		json_array_append_new(list, j);
+	}
+	return json_pack("{s:o}", "arrays", list);
+}
+
 /* Causes that this keeper has seen, and how often. */
 static json_t *causes_json(const struct hf_array *a)
 {

@@ -123,12 +123,14 @@ static const struct hf_role_ops auth = FAKE(HF_PROC_AUTH, fake_start);
 static const struct hf_role_ops keeper = FAKE(HF_PROC_KEEPER, keeper_start,
 					      .free = keeper_free);
 static const struct hf_role_ops export = FAKE(HF_PROC_EXPORT, fake_start);
+static const struct hf_role_ops fleet = FAKE(HF_PROC_FLEET, fake_start);
 static const struct hf_role_ops local = FAKE(HF_PROC_LOCAL, fake_start);
 static const struct hf_role_ops front = FAKE(HF_PROC_FRONT, fake_start);
 
 static const struct hf_role_ops *const roles[HF_PROCS] = {
 	[HF_PROC_AUDIT] = &audit, [HF_PROC_AUTH] = &auth, [HF_PROC_KEEPER] = &keeper,
-	[HF_PROC_EXPORT] = &export, [HF_PROC_LOCAL] = &local, [HF_PROC_FRONT] = &front,
+	[HF_PROC_EXPORT] = &export, [HF_PROC_FLEET] = &fleet, [HF_PROC_LOCAL] = &local,
+	[HF_PROC_FRONT] = &front,
 };
 
 static const struct hf_parent_ops parent_ops = { .call = NULL };

@@ -646,6 +646,7 @@ Test(broker, secrets_go_to_who_is_entitled)
 	for (int p = 0; p < HF_PROCS; p++) {
 		cr_expect_eq(hf_vault_entitled((enum hf_proc)p, "tls-key"), p == HF_PROC_FRONT);
 		cr_expect_eq(hf_vault_entitled((enum hf_proc)p, "export-token"), p == HF_PROC_EXPORT);
+		cr_expect_eq(hf_vault_entitled((enum hf_proc)p, "fleet-bus"), p == HF_PROC_FLEET);
 		cr_expect_not(hf_vault_entitled((enum hf_proc)p, "auth-pepper"));
 		cr_expect_not(hf_vault_entitled((enum hf_proc)p, ""));
 	}

@@ -168,6 +168,16 @@ static const struct {
 	{ TEST_ "peers: [{user: a, role: user}, {user: a, role: admin}]\n", "peers.1" },
 	{ TEST_ "peers: [{uid: 1, role: user, tenant: b}]\n", "peers.0" },
 	{ TEST_ "peers: [{group: g, role: user, name: b}]\n", "peers.0" },
+	{ TEST_ "fleet: {servers: [{address: \"127.0.0.1\"}], tls: false}\n", "fleet.host" },
+	{ TEST_ "fleet: {servers: [{address: \"127.0.0.1\"}], tls: false, host: a}\n", NULL },
+	{ TEST_ "fleet: {servers: [{address: \"127.0.0.1\"}], tls: false, host: a, user: u}\n",
+	  "fleet.user" },
+	{ TEST_ "fleet: {servers: [{address: \"127.0.0.1\"}], host: a}\n", "fleet.tls" },
+	{ TEST_ "fleet: {servers: [{address: \"127.0.0.1\"}], host: a, ca: /c}\n", "fleet.tls" },
+	{ TEST_ "fleet: {servers: [{address: \"127.0.0.1\"}], host: a, ca: /c, tls_name: nats}\n", NULL },
+	{ TEST_ "fleet: {servers: [{address: \"::1\"}, {address: \"::1\"}], tls: false, host: a}\n",
+	  "fleet.servers.1" },
+	{ TEST_ "fleet: {secret: tls-key}\n", "fleet.secret" },
 	{ TEST_ "export: {anchors: [{kind: file}]}\n", "export.anchors.0" },
 	{ TEST_ "export: {anchors: [{kind: file, path: /a, port: 1}]}\n", "export.anchors.0" },
 	{ TEST_ "export: {anchors: [{kind: syslog_tcp, host: a}]}\n", "export.anchors.0" },
@@ -271,10 +281,11 @@ Test(config, each_process_gets_its_part_and_no_more)
 		[HF_PROC_AUTH] = "environment paths log tenants peers auth api health",
 		[HF_PROC_KEEPER] = "environment paths log arrays keeper tenants health",
 		[HF_PROC_EXPORT] = "environment paths log export alerts",
+		[HF_PROC_FLEET] = "environment paths log fleet",
 		[HF_PROC_LOCAL] = "environment paths log api",
 		[HF_PROC_FRONT] = "environment paths log api health",
 		[HF_PROC_PARENT] =
-			"environment paths agent log arrays keeper tenants peers auth audit api export alerts health",
+			"environment paths agent log arrays keeper tenants peers auth audit api export alerts fleet health",
 	};
 	struct hf_config *c = good(TEST_);
 

@@ -438,6 +438,51 @@ static bool backup_same(const union ctl_request *ra, const union ctl_request *rb
 	       same_text(a->config, b->config);
 }
 
+static void health_write(const struct ctl *c, struct line *l)
+{
+	add_flag(l, "detailed", c->req.health.detailed);
+	add_flag(l, "watch", c->req.health.watch);
+}
+
+static bool health_same(const union ctl_request *a, const union ctl_request *b)
+{
+	return a->health.detailed == b->health.detailed && a->health.watch == b->health.watch;
+}
+
+static void metrics_write(const struct ctl *c, struct line *l)
+{
+	add_flag(l, "openmetrics", c->req.open_metrics);
+}
+
+static bool metrics_same(const union ctl_request *a, const union ctl_request *b)
+{
+	return a->open_metrics == b->open_metrics;
+}
+
+static void fleet_write(const struct ctl *c, struct line *l)
+{
+	const struct ctl_fleet *r = &c->req.fleet;
+
+	must(r->wait_ms >= 0 && r->wait_ms <= 300000);
+	must(!r->host || strspn(r->host, "abcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(r->host));
+	add_text(l, "server", r->server);
+	add_text(l, "site", r->site);
+	add_text(l, "creds", r->creds);
+	add_text(l, "host", r->host);
+	add_flag(l, "latch", r->latch);
+	if (r->wait_ms)
+		add(l, "--wait=%lldms", (long long)r->wait_ms);
+}
+
+static bool fleet_same(const union ctl_request *ra, const union ctl_request *rb)
+{
+	const struct ctl_fleet *a = &ra->fleet, *b = &rb->fleet;
+
+	return same_text(a->server, b->server) && same_text(a->site, b->site) &&
+	       same_text(a->creds, b->creds) && same_text(a->host, b->host) &&
+	       a->latch == b->latch && a->wait_ms == b->wait_ms;
+}
+
 static const struct form {
 	int (*read)(struct ctl *c, int argc, char **argv);
 	void (*write)(const struct ctl *c, struct line *l);
@@ -460,6 +505,9 @@ static const struct form {
 	{ config_diff_read, config_write, config_same },
 	{ config_apply_read, config_write, config_same },
 	{ backup_read, backup_write, backup_same },
+	{ health_read, health_write, health_same },
+	{ metrics_read, metrics_write, metrics_same },
+	{ fleet_read, fleet_write, fleet_same },
 };
 
 /* ------------------------------------------------------------------ operations of the agent */
