@@ -4,6 +4,7 @@
  * -> done here or handed on -> answered. Each step ends in an answer or in the next step.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,9 +60,9 @@ static void hand_on(struct hf_call *c)
 				  hf_proc_name(c->op->target));
 }
 
-/* ------------------------------------------------ carrying out, by us or by the parent */
+/* ------------------------------------- carrying out, by us, by the parent or by export */
 
-/* What is done here, or by the parent, which keeps no records of its own. */
+/* What is done here, or by the parent or export, which keep no records of their own. */
 static void act(struct hf_call *c)
 {
 	if (c->op->target == HF_PROC_AUTH)
@@ -86,11 +87,15 @@ static void on_intent(void *arg, int status, const json_t *result)
 	act(c);
 }
 
-static const char *object_of(const struct hf_call *c)
+static const char *object_of(const struct hf_call *c, char buf[32])
 {
 	const char *user = hf_call_text(c, "user"), *secret = hf_call_text(c, "secret");
+	int64_t incident = hf_call_int(c, "incident", 0);
 
-	return user ? user : secret ? secret : "";
+	if (!incident)
+		return user ? user : secret ? secret : "";
+	snprintf(buf, 32, "incident/%" PRId64, incident);
+	return buf;
 }
 
 /* Arguments for the record; of a long text (a configuration, which is kept as a version) its length. */
@@ -109,6 +114,7 @@ static json_t *intent_args(const struct hf_call *c)
 static void carry_out(struct hf_call *c)
 {
 	struct hf_auth *a = c->a;
+	char object[32];
 	int ret = -EPIPE;
 
 	if (!(c->op->flags & HF_OP_PRIV)) {
@@ -116,7 +122,7 @@ static void carry_out(struct hf_call *c)
 		return;
 	}
 	if (a->durable)
-		ret = a->io.append(a->io.arg, &c->corr, &c->actor, c->op->name, object_of(c), "intent", "", 0,
+		ret = a->io.append(a->io.arg, &c->corr, &c->actor, c->op->name, object_of(c, object), "intent", "", 0,
 				   json_pack("{s:o}", "args", intent_args(c)),
 				   on_intent, c);
 	if (ret)
@@ -168,7 +174,8 @@ static void decide(struct hf_call *c)
 		hf_call_deny(c, hf_denial_status(d), hf_denial_code(d), 0, denial_text(d));
 	else if (held_back(c))
 		return;
-	else if (c->op->target == HF_PROC_AUTH || c->op->target == HF_PROC_PARENT)
+	else if (c->op->target == HF_PROC_AUTH || c->op->target == HF_PROC_PARENT ||
+		 c->op->target == HF_PROC_EXPORT)
 		carry_out(c);
 	else
 		hand_on(c);

@@ -341,6 +341,40 @@ static void rule_anchors(const struct rules *r)
 	}
 }
 
+static void rule_channels(const struct rules *r)
+{
+	static const char *const by_name[] = { "name", NULL };
+	const json_t *list = hf_config_list(r->v, "alerts.channels"), *c;
+	bool production = is(r, "environment", "production");
+	size_t i;
+
+	rule_unique(r, "alerts.channels", list, by_name);
+	json_array_foreach(list, i, c)
+	{
+		const char *kind = hf_config_text(c, "kind");
+		bool syslog = !strncmp(kind, "syslog", 6);
+		const char *url = hf_config_text_or(c, "url", NULL);
+		const char *secret = hf_config_text_or(c, "secret", NULL);
+		bool host = json_object_get(c, "host"), port = json_object_get(c, "port");
+		char at[HF_CONFIG_PATH];
+
+		hf_config_join_index(at, "alerts.channels", i);
+		if (syslog && (!host || !port || url))
+			broken(r, at, "a channel by syslog has host and port, and no url");
+		if (!syslog && (!url || host || port))
+			broken(r, at, "a channel of kind %s has url, and neither host nor port", kind);
+		if (json_object_get(c, "ca") && strcmp(kind, "syslog_tls") &&
+		    !(url && !strncmp(url, "https:", 6)))
+			broken(r, at, "only https and syslog_tls have ca");
+		if (secret && strcmp(kind, "webhook"))
+			broken(r, at, "only a webhook signs, by its secret");
+		if (secret && strncmp(secret, "export-", 7))
+			broken(r, at, "secret \"%s\": its name has to begin with \"export-\"", secret);
+		if (production && url && strncmp(url, "https:", 6))
+			broken(r, at, "production tells by https only");
+	}
+}
+
 /* --------------------------------------------------------- fleet */
 
 static void rule_fleet(const struct rules *r)
@@ -419,7 +453,7 @@ void hf_config_rules(const struct hf_config *c, struct hf_config_errors *errors)
 {
 	static void (*const rules[])(const struct rules *) = {
 		rule_orders, rule_api,	   rule_paths,	    rule_arrays, rule_tenants,
-		rule_peers,  rule_anchors, rule_fleet,	    rule_production, rule_sizes,
+		rule_peers,  rule_anchors, rule_channels, rule_fleet, rule_production, rule_sizes,
 	};
 	const struct rules r = { .config = c, .v = c->values, .errors = errors };
 

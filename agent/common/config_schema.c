@@ -59,6 +59,10 @@
 #define ADDRESS	.pattern = "^[0-9A-Fa-f.:]+$", .looks = "an IPv4 or IPv6 address"
 #define HOST	.pattern = "^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\])$", \
 		.looks = "a host name or address (IPv6 in brackets), without port"
+#define URL	.pattern = "^https?://([0-9.]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/?=&%-]*)?$", \
+		.looks = "http:// or https://, a numeric address, a port, a path"
+#define INCIDENT .pattern = "^(trip|health)(/[a-z0-9_-]+)?$", \
+		.looks = "trip, trip/CAUSE, health or health/CHECK"
 #define DATE	.pattern = "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", \
 		.looks = "a date, \"2026-05-31\""
 #define DAY	"(Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
@@ -280,6 +284,37 @@ static const struct hf_config_key export_keys[] = {
 	END
 };
 
+static const char *const severity_words[] = { "warning", "critical", NULL };
+static const struct hf_config_key rule_keys[] = {
+	TEXT_F("match", REQ, 4, 47, INCIDENT, LIVE, "which incidents"),
+	ENUM_F("severity", OPT, severity_words, LIVE, "how grave; without it as the agent has it"),
+	BOOL("mute", "false", LIVE, "no incident for it"),
+	INT("for_s", "s", 0, 86400, "0", LIVE, "health: only what has lasted so long"),
+	END
+};
+static const char *const channel_words[] = { "webhook", "alertmanager", "syslog_tcp", "syslog_tls", NULL };
+static const struct hf_config_key channel_keys[] = {
+	TEXT_F("name", REQ, 1, 32, NAME, LIVE, "of the channel: who has been told is remembered by it"),
+	ENUM_F("kind", REQ, channel_words, LIVE, "how it is told"),
+	TEXT_F("url", OPT, 10, 240, URL, LIVE,
+	       "webhook, alertmanager: where to; production wants https"),
+	TEXT_F("host", OPT, 1, 240, HOST, LIVE, "syslog: the receiver"),
+	INT_F("port", OPT, NULL, 1, 65535, LIVE, "syslog: its port"),
+	TEXT_F("ca", OPT, 2, 255, PATH, RESTART,
+	       "PEM file with the authorities that may have signed for it; without it the system's"),
+	TEXT_F("secret", OPT, 1, 32, NAME, LIVE,
+	       "webhook: name of the secret that signs, \"export-...\"; without it nothing is signed"),
+	ENUM("min_severity", severity_words, "warning", LIVE, "what is less grave is not told"),
+	BOOL("resolved", "true", LIVE, "is it told that something is over?"),
+	END
+};
+static const struct hf_config_key alerts_keys[] = {
+	{ .name = "channels", .type = HF_C_LIST, .max = 8, .sub = channel_keys, .identity = by_name,
+	  .reload = LIVE, .help = "who is told of incidents" },
+	LIST("rules", rule_keys, 32, LIVE, "the first that matches counts"),
+	END
+};
+
 static const struct hf_config_key server_keys[] = {
 	TEXT_F("address", REQ, 2, 45, ADDRESS, LIVE, "of a NATS server, in numbers"),
 	INT("port", NULL, 1, 65535, "4222", LIVE, "its port"), END
@@ -373,6 +408,7 @@ const struct hf_config_key hf_config_schema[] = {
 	SECTION("audit", audit_keys, PARENT | AUDIT, "The audit log."),
 	SECTION("api", api_keys, PARENT | FRONT | LOCAL | AUTH, "The HTTP interface."),
 	SECTION("export", export_keys, PARENT | EXPORT | AUDIT, "What leaves the host."),
+	SECTION("alerts", alerts_keys, PARENT | EXPORT, "What becomes an incident (docs/incidents.md)."),
 	SECTION("fleet", fleet_keys, PARENT | FLEET, "The bus of many hosts (docs/fleet.md)."),
 	SECTION("health", health_keys, PARENT | KEEPER | AUTH | FRONT, "When something is said to be not well."),
 	END

@@ -104,6 +104,16 @@ enum hf_metric_type { HF_M_COUNTER, HF_M_GAUGE, HF_M_INFO, HF_M_HISTOGRAM };
 	  "1 for the state that the breaker is in: closed, open, half-open") \
 	X(ANCHOR_REFUSED, "holdfast_breaker_refused", COUNTER, "", "dependency", \
 	  "calls that an open breaker did not let through") \
+	X(INCIDENTS, "holdfast_incidents", GAUGE, "", "state", \
+	  "incidents that are kept: open, acknowledged, resolved") \
+	X(INCIDENTS_CRITICAL, "holdfast_incidents_critical", GAUGE, "", "", \
+	  "of those not resolved, the critical ones") \
+	X(ALERT_MESSAGES, "holdfast_alert_messages", COUNTER, "", "channel, outcome", \
+	  "messages of a channel: sent, failed, refused (4xx), dropped (a newer one took their place)") \
+	X(ALERT_WAITING, "holdfast_alert_waiting", GAUGE, "", "channel", \
+	  "incidents whose newest state waits to be told") \
+	X(ALERT_BREAKER, "holdfast_alert_breaker_state", GAUGE, "", "channel, state", \
+	  "1 for the state that the breaker is in: closed, open, half-open") \
 	X(FLEET_UP, "holdfast_fleet_up", GAUGE, "", "", \
 	  "1: connected to the fleet's bus, and its stream takes events") \
 	X(FLEET_BEHIND, "holdfast_fleet_behind_seconds", GAUGE, "seconds", "", \

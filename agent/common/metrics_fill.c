@@ -162,6 +162,44 @@ static void put_anchors(struct hf_metrics *m, const json_t *stats)
 	}
 }
 
+static void put_channel(struct hf_metrics *m, const json_t *c)
+{
+	static const char *const outcomes[] = { "sent", "failed", "refused", "dropped" };
+	static const char *const states[] = { "closed", "open", "half-open" };
+	const char *name = text_of(c, "name"), *state = text_of(c, "breaker");
+	double v;
+
+	for (unsigned int i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++)
+		if (number_of(c, outcomes[i], &v))
+			hf_metrics_put(m, HF_MF_ALERT_MESSAGES, v, name, outcomes[i]);
+	if (number_of(c, "waiting", &v))
+		hf_metrics_put(m, HF_MF_ALERT_WAITING, v, name);
+	for (unsigned int i = 0; *state && i < 3; i++)
+		hf_metrics_put(m, HF_MF_ALERT_BREAKER, !strcmp(state, states[i]), name, states[i]);
+}
+
+static void put_incidents(struct hf_metrics *m, const json_t *stats)
+{
+	static const char *const states[] = { "open", "acknowledged", "resolved" };
+	const json_t *incidents = json_object_get(stats, "incidents"), *c;
+	double v;
+	size_t i;
+
+	for (i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		if (number_of(incidents, states[i], &v))
+			hf_metrics_put(m, HF_MF_INCIDENTS, v, states[i]);
+	if (number_of(incidents, "critical", &v))
+		hf_metrics_put(m, HF_MF_INCIDENTS_CRITICAL, v);
+	json_array_foreach(json_object_get(stats, "channels"), i, c)
+		put_channel(m, c);
+}
+
+static void put_export(struct hf_metrics *m, const json_t *stats)
+{
+	put_anchors(m, stats);
+	put_incidents(m, stats);
+}
+
 static void put_fleet(struct hf_metrics *m, const json_t *stats)
 {
 	static const struct member members[] = {
@@ -223,7 +261,7 @@ static void put_process(struct hf_metrics *m, const json_t *p)
 	else if (!strcmp(role, "audit"))
 		put_audit(m, stats);
 	else if (!strcmp(role, "export"))
-		put_anchors(m, stats);
+		put_export(m, stats);
 	else if (!strcmp(role, "fleet"))
 		put_fleet(m, stats);
 	else if (!strcmp(role, "keeper"))

@@ -51,7 +51,7 @@ static const struct rule {
 	{ CHILD, PARENT, HF_MSG_LEAVING, ALWAYS },
 
 	{ FRONT | LOCAL, AUTH, HF_MSG_CALL, RUNNING },
-	{ AUTH, KEEPER | AUDIT | PARENT, HF_MSG_CALL, RUNNING },
+	{ AUTH, KEEPER | AUDIT | PARENT | EXPORT, HF_MSG_CALL, RUNNING },
 	{ PARENT, AUTH, HF_MSG_CALL, RUNNING },	/* backup.snapshot */
 	{ PARENT, KEEPER, HF_MSG_CALL, RUNNING },	/* array.self_test, as a remedy */
 	{ FRONT | LOCAL | FLEET, KEEPER, HF_MSG_SILENCE, ALWAYS },
@@ -62,8 +62,9 @@ static const struct rule {
 	{ KEEPER, AUTH, HF_MSG_WHOIS, RUNNING | STOPPING },
 	{ AUDIT, EXPORT, HF_MSG_ANCHOR, RUNNING | STOPPING },
 	{ EXPORT, AUDIT, HF_MSG_ANCHORED, ALWAYS },
+	{ KEEPER, EXPORT, HF_MSG_TRIPPED, RUNNING },
 	{ AUDIT, KEEPER | AUTH, HF_MSG_DURABLE, ALWAYS },
-	{ FRONT | FLEET, AUTH, HF_MSG_SECRET, RUNNING },
+	{ FRONT | EXPORT | FLEET, AUTH, HF_MSG_SECRET, RUNNING },
 	{ FRONT | LOCAL, AUTH, HF_MSG_REPORT, RUNNING },
 };
 
@@ -146,6 +147,14 @@ static const struct hf_field f_anchored[] = {
 	{ "origin", HF_F_STRING, .flags = REQ, .min = 1, .max = 256 },
 	{ "size", HF_F_INT, .flags = REQ, .max = INT64_MAX }, { .name = NULL }
 };
+static const char *const tale_words[] = { "tripped", "clear", "gone", NULL };
+static const struct hf_field f_tripped[] = {
+	{ "array", HF_F_INT, .flags = REQ, .max = 63 },
+	{ "state", HF_F_ENUM, .flags = REQ, .words = tale_words },
+	{ "instance", HF_F_HEX, .flags = REQ, .min = 16, .max = 16 },
+	{ "seq", HF_F_INT, .flags = REQ, .max = INT64_MAX },
+	{ "what", HF_F_OBJECT, .flags = REQ }, { .name = NULL }
+};
 static const struct hf_field f_events[] = {
 	{ "after", HF_F_INT, .flags = REQ, .max = INT64_MAX },
 	{ "log", HF_F_HEX, .flags = REQ, .max = 32 }, { .name = NULL }
@@ -201,6 +210,7 @@ static const struct shape {
 	[HF_MSG_SECRET]	 = { "SECRET", f_secret, .request = true },
 	[HF_MSG_REPORT]	 = { "REPORT", f_report },
 	[HF_MSG_ANCHORED] = { "ANCHORED", f_anchored },
+	[HF_MSG_TRIPPED] = { "TRIPPED", f_tripped, .request = true },
 	[HF_MSG_EVENTS]	 = { "EVENTS", f_events, .request = true },
 	[HF_MSG_TELEMETRY] = { "TELEMETRY", f_nothing, .request = true },
 	[HF_MSG_REPLY]	 = { "REPLY", f_reply },

@@ -55,9 +55,12 @@ enum hf_msg {
 	HF_MSG_ANCHORED	= 24,	/* export -> audit: { origin, size }: a place outside has that
 				 * checkpoint now. No answer */
 
-	HF_MSG_EVENTS	= 25,	/* fleet -> audit: { after, log }: what of the log may go to the
+	HF_MSG_TRIPPED	= 25,	/* keeper -> export: { array, state: "tripped" | "clear" | "gone", instance,
+				 * seq, what }: the present state of an array; answered when it is
+				 * kept */
+	HF_MSG_EVENTS	= 26,	/* fleet -> audit: { after, log }: what of the log may go to the
 				 * fleet behind that record of that log (query.h) */
-	HF_MSG_TELEMETRY = 26,	/* fleet -> keeper: {}; { arrays }: what all of them do just now */
+	HF_MSG_TELEMETRY = 27,	/* fleet -> keeper: {}; { arrays }: what all of them do just now */
 
 	HF_MSG_REPLY	= 32,	/* { status, result | error } */
 };

@@ -143,6 +143,27 @@ static const struct hf_field a_report[] = {
 };
 static const struct hf_field a_comment[] = { F_COMMENT, END };
 
+#define F_INCIDENT	{ "incident", HF_F_INT, HF_IN_PATH, REQ, 1, INT64_MAX, .help = "id of the incident" }
+
+static const char *const incident_words[] = { "open", "acknowledged", "resolved", "unresolved", NULL };
+static const struct hf_field a_incidents[] = {
+	{ "state", HF_F_ENUM, HF_IN_QUERY, 0, .words = incident_words,
+	  .help = "only these; unresolved: open or acknowledged" },
+	{ "since", HF_F_INT, HF_IN_QUERY, 0, 0, INT64_MAX,
+	  .help = "those that changed behind this rev, the oldest change first; without it the newest by id" },
+	F_LIMIT(64), END
+};
+static const struct hf_field a_incident[] = { F_INCIDENT, END };
+static const struct hf_field a_incident_act[] = {
+	F_INCIDENT,
+	{ "comment", HF_F_STRING, HF_IN_BODY, 0, 0, 200, .help = "why, for the timeline and the record" },
+	END
+};
+static const struct hf_field a_incident_note[] = {
+	F_INCIDENT,
+	{ "text", HF_F_STRING, HF_IN_BODY, REQ, 1, 512, .help = "what is to be remembered" }, END
+};
+
 static const struct hf_field a_config[] = { F_CONFIG, END };
 static const struct hf_field a_config_apply[] = { F_CONFIG, F_COMMENT, END };
 static const struct hf_field a_config_version[] = {
@@ -273,6 +294,24 @@ const struct hf_op hf_ops[] = {
 	   "tenants, quotas and what is used of them", "tenants[]"),
 	OP("tenant.reset_quota", "POST", "/v1/tenants/{tenant}/reset-quota", ADMIN,
 	   NET | STEPUP | PRIV | RAISES, KEEPER, a_tenant, "give a tenant its quota anew", "tenant"),
+
+	/* incidents */
+	OP("incident.list", "GET", "/v1/incidents", WATCH, NET | TENANT, EXPORT, a_incidents,
+	   "what is or was wrong, from the oldest",
+	   "incidents[] { id, key, title, detail, severity, state, standing, opened_ns, changed_ns, ended_ns, "
+	   "repeats, reopened, change, rev }, rev, more"),
+	OP("incident.show", "GET", "/v1/incidents/{incident}", WATCH, NET | TENANT, EXPORT, a_incident,
+	   "one incident with its timeline and annotations",
+	   "incident { ..., timeline[] { t_ns, what, who, text, corr }, notes[], tenants[] }"),
+	OP("incident.report", "GET", "/v1/incidents/{incident}/report", WATCH, NET | TENANT, EXPORT, a_incident,
+	   "all that is kept of it, the record of the trip and the black box included",
+	   "report { ..., evidence { serial, trip, blackbox { entries[], frozen } }, latest }"),
+	OP("incident.acknowledge", "POST", "/v1/incidents/{incident}/acknowledge", OPER, NET | PRIV | TENANT,
+	   EXPORT, a_incident_act, "somebody sees to it", "incident"),
+	OP("incident.annotate", "POST", "/v1/incidents/{incident}/annotate", OPER, NET | PRIV | TENANT, EXPORT,
+	   a_incident_note, "write something down with it", "incident"),
+	OP("incident.resolve", "POST", "/v1/incidents/{incident}/resolve", OPER, NET | PRIV | TENANT, EXPORT,
+	   a_incident_act, "it is over; refused while it is known to be wrong still", "incident"),
 
 	/* audit */
 	OP("audit.read", "GET", "/v1/audit", HF_ROLE_ADMIN | HF_ROLE_SYSTEM, NET, AUDIT, a_audit_read,

@@ -70,9 +70,6 @@ static const int connect_calls[] = {
 	SCMP_SYS(getpeername), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg), END
 };
 
-/* export: a checkpoint into a file that was opened before. */
-static const int keep_calls[] = { SCMP_SYS(fdatasync), SCMP_SYS(ftruncate), END };
-
 /* audit: later only io_uring_enter and one way of io_uring_register, see hf_sandbox_no_uring(). */
 static const int uring_calls[] = {
 	SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_register), SCMP_SYS(io_uring_enter),
@@ -104,7 +101,7 @@ static const struct calls {
 		.domains = { AF_NETLINK, AF_UNIX }, .n_domains = 2, .threads = true, .device = true,
 	},
 	[HF_PROC_EXPORT] = {
-		.groups = { read_calls, connect_calls, keep_calls }, .read_only = true,
+		.groups = { read_calls, write_calls, connect_calls },
 		.domains = { AF_INET, AF_INET6 }, .n_domains = 2,
 	},
 	/* libnats has threads of its own. */

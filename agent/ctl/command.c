@@ -95,6 +95,18 @@ static const struct ctl_command audit_subs[] = {
 	    audit_verify_read, cmd_audit_verify),
 	END
 };
+static const struct ctl_command incident_subs[] = {
+	OP("list", "incident.list", "incidents: id severity state standing opened_ns repeats title"),
+	CMD("show", "ID", "one with its timeline and annotations", NULL, incident_id_read,
+	    cmd_incident_show),
+	CMD("watch", "", "what is not resolved, then each change, until interrupted", NULL,
+	    incident_watch_read, cmd_incident_watch),
+	OP("ack", "incident.acknowledge", NULL),
+	OP("annotate", "incident.annotate", NULL), OP("resolve", "incident.resolve", NULL),
+	CMD("report", "ID", "all that is kept of it, as Markdown", NULL, incident_id_read,
+	    cmd_incident_report),
+	END
+};
 static const struct ctl_command security_subs[] = {
 	CMD("report", "", "who did what, who tried what, what was blocked", report_options,
 	    report_read, cmd_report),
@@ -144,6 +156,7 @@ const struct ctl_command ctl_commands[] = {
 	GROUP("key", "key that signs tokens", key_subs),
 	GROUP("tenant", "tenants and their quotas", tenant_subs),
 	GROUP("audit", "what happened, who did it", audit_subs),
+	GROUP("incident", "what is wrong, who sees to it", incident_subs),
 	GROUP("security", "who tried what", security_subs),
 	GROUP("secret", "secrets that the agent keeps", secret_subs),
 	GROUP("config", "configuration of the agent", config_subs),

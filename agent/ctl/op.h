@@ -29,6 +29,8 @@ int ctl_parse_when(const char *text, const char *what, int64_t *real_ns);
  * Members whose name ends with _ns are times, with _s durations. Control characters are escaped.
  */
 int ctl_show(struct ctl *c, const char *show, json_t *result);
+/* Text from the network, without control characters. */
+void ctl_put_text(const char *text);
 /* Rows of an array of objects, as ctl_show() prints them. @head: with the names of the columns */
 void ctl_table(const json_t *rows, const char *columns, bool head);
 

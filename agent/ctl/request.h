@@ -127,6 +127,7 @@ union ctl_request {
 	bool latch;			/* silence */
 	bool open_metrics;		/* metrics: in the OpenMetrics format */
 	int64_t since_ns;		/* security report */
+	int64_t incident;		/* incident show, report */
 	char **argv;			/* audit verify */
 	const char *files[CTL_OPTIONS];	/* secrets of an operation, by field; NULL: to be asked for */
 };

@@ -35,6 +35,14 @@ static void escape(const char *text, char *buf, size_t len)
 	buf[n] = '\0';
 }
 
+void ctl_put_text(const char *text)
+{
+	char plain[4 * 1024];
+
+	escape(text, plain, sizeof(plain));
+	fputs(plain, stdout);
+}
+
 static void cell(const char *name, const json_t *v, char *buf, size_t len)
 {
 	char *text;

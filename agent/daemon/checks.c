@@ -43,6 +43,7 @@ static const struct check {
 	CHECK(KEEPER, "calibration", false, 1, 1, "calibrations are not too old"),
 	CHECK(AUDIT, "disk", false, 2, 2, "there is room for the audit log"),
 	CHECK(EXPORT, "anchors", false, 2, 2, "places outside take anchors of the audit log"),
+	CHECK(EXPORT, "alerts", false, 2, 1, "incidents can be told to those who are to hear of them"),
 	CHECK(FLEET, "fleet", false, 5, 2, "the fleet's bus takes what is published"),
 	CHECK(AUTH, "keys", false, 1, 1, "the key that signs tokens is not too old"),
 	CHECK(FRONT, "certificate", false, 1, 1, "the certificate is good for a while"),
@@ -214,10 +215,15 @@ json_t *hf_checks_brief(const struct hf_checks *w)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < CHECKS; i++)
-		json_array_append_new(list, json_pack("[s, s, b]", checks[i].rule.name,
-						      hf_health_word(w->check[i].said),
-						      (int)checks[i].rule.ready));
+	for (size_t i = 0; i < CHECKS; i++) {
+		const struct hf_health_check *c = &w->check[i];
+		const char *why = c->changes ?
+			c->change[(c->changes - 1) % HF_HEALTH_CHANGES].text : "";
+
+		json_array_append_new(list, json_pack("[s, s, b, s]", c->rule->name,
+						      hf_health_word(c->said),
+						      (int)c->rule->ready, why));
+	}
 	return json_pack("{s:b, s:s, s:o}", "started", (int)w->started, "level",
 			 hf_checks_level(w), "checks", list);
 }

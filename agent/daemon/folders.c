@@ -87,7 +87,8 @@ int hf_folders_run(const char *run, struct hf_err *e)
 
 int hf_folders_state(const char *state, struct hf_err *e)
 {
-	static const enum hf_proc keeps[] = { HF_PROC_AUDIT, HF_PROC_AUTH, HF_PROC_KEEPER };
+	static const enum hf_proc keeps[] = { HF_PROC_AUDIT, HF_PROC_AUTH, HF_PROC_KEEPER,
+						  HF_PROC_EXPORT };
 	int dir = folder_make(AT_FDCWD, state, 0, 0, 0755, e);
 	int ret = dir < 0 ? dir : 0, fd;
 

@@ -265,8 +265,8 @@ static void on_answer(void *arg, int status, const json_t *result)
 static void ping(struct hf_child *c)
 {
 	struct hf_parent *p = c->parent;
-	bool probed = c->role == HF_PROC_FRONT || c->role == HF_PROC_LOCAL ||
-		      c->role == HF_PROC_FLEET;
+	bool told = c->role == HF_PROC_FRONT || c->role == HF_PROC_LOCAL || c->role == HF_PROC_EXPORT ||
+		    c->role == HF_PROC_FLEET;
 	uint8_t random[8];
 	int ret = hf_random_fill(p->env.random, random, sizeof(random));
 
@@ -275,7 +275,7 @@ static void ping(struct hf_child *c)
 	if (!ret)
 		ret = hf_link_request(c->control, HF_MSG_PING, NULL,
 				      json_pack("{s:s, s:o*}", "nonce", c->nonce, "health",
-						probed ? hf_checks_brief(p->checks) : NULL), -1,
+						told ? hf_checks_brief(p->checks) : NULL), -1,
 				      now_ns(p) + answer_ns[c->role], on_answer, c);
 	if (ret)
 		hf_child_kill(c, "PING: %s", strerror(-ret));

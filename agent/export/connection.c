@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "export.h"
+#include "http.h"
 
 #define PRIORITY "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
@@ -29,6 +29,8 @@ struct exp_connection {
 	enum phase phase;
 	char *text;
 	size_t len, sent;
+	char *head;		/* of an answer; NULL: none is wanted */
+	size_t got;
 	exp_sent_fn fn;
 	void *arg;
 };
@@ -72,6 +74,7 @@ void exp_connection_free(struct exp_connection *c)
 	if (c->fd >= 0)
 		close(c->fd);
 	free(c->text);
+	free(c->head);
 	free(c);
 }
 
@@ -79,7 +82,7 @@ static void finish(struct exp_connection *c, int ret, const char *why)
 {
 	exp_sent_fn fn = c->fn;
 	void *arg = c->arg;
-	char text[HF_ERR_LEN];
+	char text[EXP_HEAD];
 
 	snprintf(text, sizeof(text), "%s", why);
 	exp_connection_free(c);
@@ -163,9 +166,14 @@ static int send_some(struct exp_connection *c)
 	return 1;
 }
 
+/* Servers take the end of a request's connection for a caller who does not wait any more. */
 static int say_end(struct exp_connection *c)
 {
-	int ret = c->tls ? tls_step(c, gnutls_bye(c->tls, GNUTLS_SHUT_WR)) : 1;
+	int ret;
+
+	if (c->head)
+		return 1;
+	ret = c->tls ? tls_step(c, gnutls_bye(c->tls, GNUTLS_SHUT_WR)) : 1;
 
 	if (ret == 1 && shutdown(c->fd, SHUT_WR))
 		return fail(c, -errno, strerror(errno));
@@ -191,6 +199,32 @@ static int wait_end(struct exp_connection *c)
 	}
 }
 
+/* What comes behind the head is nothing to us: the connection is closed. */
+static int read_head(struct exp_connection *c)
+{
+	while (c->got < EXP_HEAD - 1) {
+		char *to = c->head + c->got;
+		ssize_t n = c->tls ? gnutls_record_recv(c->tls, to, EXP_HEAD - 1 - c->got) :
+				     recv(c->fd, to, EXP_HEAD - 1 - c->got, 0);
+
+		if (n < 0 && c->tls)
+			return tls_step(c, (int)n);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return again(c, EPOLLIN);
+		if (n < 0)
+			return fail(c, -errno, strerror(errno));
+		if (!n)
+			return fail(c, -EPROTO, "closed without an answer");
+		c->got += (size_t)n;
+		c->head[c->got] = '\0';
+		if (strstr(c->head, "\r\n\r\n")) {
+			finish(c, 0, c->head);
+			return -1;
+		}
+	}
+	return fail(c, -EPROTO, "the head of its answer is too long");
+}
+
 static void on_ready(void *arg, uint32_t events)
 {
 	struct exp_connection *c = arg;
@@ -212,7 +246,7 @@ static void on_ready(void *arg, uint32_t events)
 			ret = say_end(c);
 			break;
 		case WAITING:
-			ret = wait_end(c);
+			ret = c->head ? read_head(c) : wait_end(c);
 			break;
 		}
 		if (ret == 1)
@@ -227,7 +261,8 @@ static void on_deadline(void *arg)
 	struct exp_connection *c = arg;
 	char text[64];
 
-	snprintf(text, sizeof(text), "%s in time", words[c->phase]);
+	snprintf(text, sizeof(text), "%s in time",
+		 c->head && c->phase == WAITING ? "not answered" : words[c->phase]);
 	finish(c, -ETIMEDOUT, text);
 }
 
@@ -245,8 +280,8 @@ static int tls_begin(struct exp_connection *c)
 	return 0;
 }
 
-int exp_send(struct exp_connection **out, struct hf_loop *loop, const struct exp_route *route,
-	     const char *text, size_t len, uint64_t deadline_ns, exp_sent_fn fn, void *arg)
+static int begin(struct exp_connection **out, struct hf_loop *loop, const struct exp_route *route,
+		 const char *text, size_t len, bool asks, uint64_t deadline_ns, exp_sent_fn fn, void *arg)
 {
 	struct exp_connection *c = calloc(1, sizeof(*c));
 	int ret;
@@ -259,8 +294,9 @@ int exp_send(struct exp_connection **out, struct hf_loop *loop, const struct exp
 	c->fn = fn;
 	c->arg = arg;
 	c->text = malloc(len);
+	c->head = asks ? calloc(1, EXP_HEAD) : NULL;
 	c->fd = socket(route->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	ret = c->fd < 0 ? -errno : c->text ? 0 : -ENOMEM;
+	ret = c->fd < 0 ? -errno : c->text && (c->head || !asks) ? 0 : -ENOMEM;
 	if (!ret) {
 		memcpy(c->text, text, len);
 		if (connect(c->fd, (const struct sockaddr *)&route->addr, route->addr_len) &&
@@ -280,4 +316,16 @@ int exp_send(struct exp_connection **out, struct hf_loop *loop, const struct exp
 	hf_timer_in(c->deadline, deadline_ns);
 	*out = c;
 	return 0;
+}
+
+int exp_send(struct exp_connection **out, struct hf_loop *loop, const struct exp_route *route,
+	     const char *text, size_t len, uint64_t deadline_ns, exp_sent_fn fn, void *arg)
+{
+	return begin(out, loop, route, text, len, false, deadline_ns, fn, arg);
+}
+
+int exp_ask(struct exp_connection **out, struct hf_loop *loop, const struct exp_route *route,
+	    const char *text, size_t len, uint64_t deadline_ns, exp_sent_fn fn, void *arg)
+{
+	return begin(out, loop, route, text, len, true, deadline_ns, fn, arg);
 }

@@ -1,24 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The export process: takes signed checkpoints from audit and hands each to
- * the places outside of this host that the configuration names. It cannot read
- * the log, and what it sends, anybody may see.
+ * The export process: takes signed checkpoints from audit and hands each to the
+ * places outside of this host that the configuration names; keeps what is or was
+ * wrong as incidents. It cannot read the log.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "alerts.h"
 #include "config.h"
+#include "desk.h"
 #include "export.h"
 #include "file.h"
+#include "log.h"
 #include "service.h"
+#include "store.h"
 
 #define STOP_NS		(2 * HF_S)	/* for the last checkpoint to get out */
+#define SECRET_NS	(5 * HF_S)
 #define STOP_POLL_NS	(50 * HF_MS)
 
+struct export;
+
+/* A secret that has been asked for; "": none. */
+struct secret {
+	struct export *x;
+	char name[HF_NAME_LEN];
+};
+
 struct export {
+	struct hf_service *svc;
+	struct secret secret[EXP_CHANNELS];
 	struct exp_target *targets[EXP_TARGETS];
 	size_t n;
 	bool started;
@@ -26,6 +42,12 @@ struct export {
 	struct exp_checkpoint newest;
 	struct hf_timer *stopping;
 	uint64_t stop_until_ns;
+	char state[EXP_PATH];
+	struct inc_rules rules;
+	struct inc_engine *incidents;
+	struct exp_alerts *alerts;
+	int folder;		/* of the incidents, -1: not open yet */
+	uint64_t unsaved;	/* changes that could not be written */
 };
 
 static const json_t *anchors_of(const json_t *config)
@@ -66,10 +88,14 @@ static int settings_read(const json_t *a, struct exp_settings *s, struct hf_err 
 static int prepare(struct hf_service *svc, const json_t *config, struct hf_err *e)
 {
 	const json_t *list = anchors_of(config), *a;
+	struct inc_rules rules;
 	struct exp_settings s;
 	size_t i;
 
 	(void)svc;
+	if (inc_rules_read(&rules, hf_config_get(config, "alerts"), e) ||
+	    exp_alerts_check(hf_config_get(config, "alerts"), e))
+		return -EINVAL;
 	if (json_array_size(list) > EXP_TARGETS)
 		return hf_fail(e, -EINVAL, "export.anchors: %zu where %d are allowed",
 			       json_array_size(list), EXP_TARGETS);
@@ -159,6 +185,86 @@ static void targets_free(struct exp_target **list, size_t n)
 		exp_target_free(list[i]);
 }
 
+static void save(void *arg, const struct inc *i)
+{
+	struct export *x = arg;
+	struct hf_err e;
+
+	if (!inc_store_save(x->folder, i, &e))
+		return;
+	x->unsaved++;
+	hf_log_app(HF_LOG_ERROR, "incident.file", NULL, "%s", e.text);
+}
+
+static void on_incident(void *arg, const struct inc *i, enum inc_change what)
+{
+	struct export *x = arg;
+
+	if (what == INC_DROPPED) {
+		inc_store_remove(x->folder, i->id);
+		return;
+	}
+	if (what != INC_NOTED)
+		hf_log_app(i->severity == INC_CRITICAL && i->state != INC_RESOLVED ? HF_LOG_ERROR :
+			   HF_LOG_WARN, "incident", NULL, "%llu %s, %s, %s: %s",
+			   (unsigned long long)i->id, inc_state_word(i->state),
+			   inc_severity_word(i->severity), i->title, i->detail);
+	/* That it is to be told is kept with it. */
+	if (what != INC_NOTED)
+		exp_alerts_offer(x->alerts, inc_find(x->incidents, i->id));
+	save(x, i);
+}
+
+static void on_secret(void *arg, int status, const json_t *result)
+{
+	struct secret *s = arg;
+	const char *value = json_string_value(json_object_get(result, "value"));
+
+	if (status == 200 && value)
+		exp_alerts_key(s->x->alerts, s->name, value);
+	s->name[0] = '\0';
+}
+
+/* Once at a time for each name. Who is not answered asks again. */
+static void ask_secret(void *arg, const char *name)
+{
+	struct export *x = arg;
+	struct hf_link *auth = hf_service_link(x->svc, HF_PROC_AUTH);
+	struct secret *s = NULL;
+
+	for (size_t i = 0; i < EXP_CHANNELS; i++) {
+		if (!strcmp(x->secret[i].name, name))
+			return;
+		if (!x->secret[i].name[0])
+			s = &x->secret[i];
+	}
+	if (!s || !auth)
+		return;
+	s->x = x;
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	if (hf_link_request(auth, HF_MSG_SECRET, NULL, json_pack("{s:s}", "name", name), -1,
+			    hf_mono_ns(hf_service_clock(x->svc)) + SECRET_NS, on_secret, s))
+		s->name[0] = '\0';
+}
+
+static int first_commit(struct hf_service *svc, struct hf_err *e)
+{
+	struct exp_channel_env env = { .loop = hf_service_loop(svc), .random = hf_service_random(svc),
+				       .told = save, .secret = ask_secret };
+	struct export *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return hf_fail(e, -ENOMEM, "out of memory");
+	x->folder = -1;
+	x->svc = svc;
+	hf_service_set_data(svc, x);
+	if (inc_engine_new(&x->incidents, hf_service_clock(svc), on_incident, x))
+		return hf_fail(e, -ENOMEM, "out of memory");
+	env.incidents = x->incidents;
+	env.arg = x;
+	return exp_alerts_new(&x->alerts, &env) ? hf_fail(e, -ENOMEM, "out of memory") : 0;
+}
+
 static int commit(struct hf_service *svc, const json_t *config, struct hf_err *e)
 {
 	struct export *x = hf_service_data(svc);
@@ -168,10 +274,10 @@ static int commit(struct hf_service *svc, const json_t *config, struct hf_err *e
 	int ret = 0;
 
 	if (!x) {
-		x = calloc(1, sizeof(*x));
-		if (!x)
-			return hf_fail(e, -ENOMEM, "out of memory");
-		hf_service_set_data(svc, x);
+		ret = first_commit(svc, e);
+		if (ret)
+			return ret;
+		x = hf_service_data(svc);
 	}
 	json_array_foreach((json_t *)anchors_of(config), i, a) {
 		ret = target_add(svc, a, &next[n], e);
@@ -188,30 +294,91 @@ static int commit(struct hf_service *svc, const json_t *config, struct hf_err *e
 	x->n = n;
 	for (i = 0; x->any && i < n; i++)
 		exp_target_offer(x->targets[i], &x->newest);
-	return 0;
+	if (!x->started)
+		snprintf(x->state, sizeof(x->state), "%s/export", hf_config_text(config, "paths.state"));
+	ret = inc_rules_read(&x->rules, hf_config_get(config, "alerts"), e);
+	if (!ret)
+		ret = exp_alerts_take(x->alerts, hf_config_get(config, "alerts"), !x->started, e);
+	if (!ret)
+		exp_alerts_catch_up(x->alerts);
+	return ret;
 }
 
 static int start(struct hf_service *svc, struct hf_err *e)
 {
 	struct export *x = hf_service_data(svc);
+	int ret;
 
-	(void)e;
+	x->folder = open(x->state, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (x->folder < 0)
+		return hf_fail(e, -errno, "%s: %s", x->state, strerror(errno));
+	ret = inc_store_load(x->incidents, x->folder, e);
+	if (ret)
+		return ret;
+	exp_alerts_catch_up(x->alerts);
 	x->started = true;
 	hf_service_ready(svc);
 	return 0;
 }
 
-static void message(struct hf_service *svc, struct hf_link *from, struct hf_ipc_msg *m)
+static void on_anchor(struct export *x, struct hf_link *from, const struct hf_ipc_msg *m)
 {
-	struct export *x = hf_service_data(svc);
-
-	if (m->type != HF_MSG_ANCHOR)
-		return;
 	exp_checkpoint_read(m->body, &x->newest);
 	x->any = true;
 	for (size_t i = 0; i < x->n; i++)
 		exp_target_offer(x->targets[i], &x->newest);
 	hf_link_reply(from, m->id, &m->corr, 200, NULL);
+}
+
+/* What is not kept will be told again. */
+static void on_tripped(struct export *x, struct hf_link *from, const struct hf_ipc_msg *m)
+{
+	uint64_t unsaved = x->unsaved;
+
+	inc_hear_array(x->incidents, &x->rules, m->body, &m->corr);
+	if (x->unsaved == unsaved)
+		hf_link_reply(from, m->id, &m->corr, 200, NULL);
+	else
+		hf_link_error(from, m->id, &m->corr, 503, "not_kept", "it is not kept");
+}
+
+static void message(struct hf_service *svc, struct hf_link *from, struct hf_ipc_msg *m)
+{
+	struct export *x = hf_service_data(svc);
+	json_t *out = NULL;
+	int status;
+
+	switch (m->type) {
+	case HF_MSG_ANCHOR:
+		on_anchor(x, from, m);
+		break;
+	case HF_MSG_TRIPPED:
+		on_tripped(x, from, m);
+		break;
+	case HF_MSG_CALL:
+		status = inc_call(x->incidents, m->body, &m->corr, &out);
+		hf_link_reply(from, m->id, &m->corr, status, out);
+		break;
+	default:	/* msg.h permits no other */
+		break;
+	}
+}
+
+static void heard(struct hf_service *svc, const json_t *health)
+{
+	struct export *x = hf_service_data(svc);
+
+	if (x && x->started)
+		inc_hear_health(x->incidents, &x->rules, health);
+}
+
+/* Who has gone may have left anything behind; the next one tells it. */
+static void peer(struct hf_service *svc, enum hf_proc who, struct hf_link *link)
+{
+	struct export *x = hf_service_data(svc);
+
+	if (x && x->started && who == HF_PROC_KEEPER && !link)
+		inc_unknown(x->incidents, "trip/", "the keeper has gone: nobody knows whether it is tripped");
 }
 
 static void on_stopping(void *arg)
@@ -242,6 +409,21 @@ static void stop(struct hf_service *svc)
 		hf_timer_in(x->stopping, STOP_POLL_NS);
 }
 
+static json_t *incidents_json(const struct export *x)
+{
+	unsigned int states[] = { 0, 0, 0 }, critical = 0;
+	const struct inc *i;
+
+	for (size_t n = 0; (i = inc_at(x->incidents, n)); n++) {
+		states[i->state]++;
+		critical += i->state != INC_RESOLVED && i->severity == INC_CRITICAL;
+	}
+	return json_pack("{s:i, s:i, s:i, s:i, s:I, s:I}", "open", (int)states[INC_OPEN],
+			 "acknowledged", (int)states[INC_ACKNOWLEDGED], "resolved",
+			 (int)states[INC_RESOLVED], "critical", (int)critical, "refused",
+			 (json_int_t)inc_refused(x->incidents), "unsaved", (json_int_t)x->unsaved);
+}
+
 static json_t *stats(struct hf_service *svc)
 {
 	const struct export *x = hf_service_data(svc);
@@ -249,7 +431,9 @@ static json_t *stats(struct hf_service *svc)
 
 	for (size_t i = 0; x && i < x->n; i++)
 		json_array_append_new(list, exp_target_stats(x->targets[i]));
-	return json_pack("{s:o}", "anchors", list);
+	return json_pack("{s:o, s:o, s:o}", "anchors", list, "incidents",
+			 x ? incidents_json(x) : json_object(), "channels",
+			 x && x->alerts ? exp_alerts_stats(x->alerts) : json_array());
 }
 
 /* The worst place: one that has refused lately, and is not asked for a while. */
@@ -264,6 +448,8 @@ static void findings(struct hf_service *svc, json_t *list)
 		hf_finding_worse(&f, &one);
 	}
 	hf_findings_add(list, "anchors", &f);
+	f = x ? exp_alerts_finding(x->alerts) : hf_finding_ok(NAN, NAN);
+	hf_findings_add(list, "alerts", &f);
 }
 
 static void give_back(struct hf_service *svc)
@@ -274,6 +460,10 @@ static void give_back(struct hf_service *svc)
 		return;
 	targets_free(x->targets, x->n);
 	hf_timer_free(x->stopping);
+	exp_alerts_free(x->alerts);
+	inc_engine_free(x->incidents);
+	if (x->folder >= 0)
+		close(x->folder);
 	free(x);
 }
 
@@ -283,8 +473,10 @@ const struct hf_role_ops hf_export_ops = {
 	.commit = commit,
 	.start = start,
 	.message = message,
+	.peer = peer,
 	.stop = stop,
 	.stats = stats,
 	.findings = findings,
+	.heard = heard,
 	.free = give_back,
 };

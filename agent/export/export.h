@@ -57,6 +57,9 @@ int exp_route_parse(struct exp_route *r, const char *host, uint16_t port, struct
 /* @route: borrowed until @fn. @text: copied. Return: 0, -errno (then @fn is not called). */
 int exp_send(struct exp_connection **out, struct hf_loop *loop, const struct exp_route *route,
 	     const char *text, size_t len, uint64_t deadline_ns, exp_sent_fn fn, void *arg);
+/* The same, but an answer is waited for: @fn gets its head, at most EXP_HEAD bytes (http.h), as @why. */
+int exp_ask(struct exp_connection **out, struct hf_loop *loop, const struct exp_route *route,
+	    const char *text, size_t len, uint64_t deadline_ns, exp_sent_fn fn, void *arg);
 void exp_connection_free(struct exp_connection *c);	/* @fn is not called any more */
 
 /* target.c: one place, its newest checkpoint, its retries. */

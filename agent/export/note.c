@@ -8,11 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "export.h"
+#include "channel.h"
 
 #define DASH	"\xe2\x80\x94 "		/* em dash and space: C2SP signed-note */
 /* 13 "log audit" x 8 + 5 "notice" */
 #define PRI	"<109>"
+#define PRI_ALERT	14	/* facility "log alert" */
 /* The number that RFC 5612 keeps for examples: Holdfast has none of its own. */
 #define SD_ID	"holdfast@32473"
 
@@ -64,6 +65,29 @@ int exp_syslog(const struct exp_checkpoint *cp, uint64_t real_ns, const char *ho
 			 cp->size, escape(cp->root, root, sizeof(root)), cp->t_ns,
 			 escape(cp->key, key, sizeof(key)),
 			 escape(cp->signature, signature, sizeof(signature)), cp->size);
+
+	if (n >= (int)sizeof(body) || snprintf(buf, EXP_TEXT, "%d %s", n, body) >= EXP_TEXT)
+		return -EMSGSIZE;
+	return (int)strlen(buf);
+}
+
+/* Critical, warning, and notice for what is over. */
+static int severity_of(const struct inc *i)
+{
+	if (i->state == INC_RESOLVED)
+		return 5;
+	return i->severity == INC_CRITICAL ? 2 : 4;
+}
+
+int exp_incident_syslog(const struct inc *i, uint64_t real_ns, const char *host, char *buf)
+{
+	char key[2 * INC_KEY], body[EXP_TEXT], when[HF_UTC_LEN];
+	int n = snprintf(body, sizeof(body),
+			 "<%d>1 %s %s holdfastd - incident [" SD_ID " id=\"%" PRIu64 "\" change=\"%" PRIu64
+			 "\" key=\"%s\" severity=\"%s\" state=\"%s\"] %s: %s",
+			 PRI_ALERT * 8 + severity_of(i), hf_utc(real_ns, when), host, i->id, i->change,
+			 escape(i->key, key, sizeof(key)), inc_severity_word(i->severity),
+			 inc_state_word(i->state), i->title, i->detail);
 
 	if (n >= (int)sizeof(body) || snprintf(buf, EXP_TEXT, "%d %s", n, body) >= EXP_TEXT)
 		return -EMSGSIZE;

@@ -181,6 +181,8 @@ static void on_answer(void *arg, int status, const json_t *result)
 		return;
 	if (r->scrape && hf_scrape_next(r, status, result))
 		return;
+	if (r->stream && hf_stream_next(r, status, result))
+		return;
 	if (status >= 300) {
 		note_failure(r, status, result);
 		hf_request_answer(r, status, result);

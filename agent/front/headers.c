@@ -33,6 +33,7 @@ static const char *const names[HF_HEADER_COUNT] = {
 	[HF_H_SEC_FETCH_SITE] = "Sec-Fetch-Site",
 	[HF_H_X_HOLDFAST] = "X-Holdfast",
 	[HF_H_X_CORRELATION_ID] = "X-Correlation-Id",
+	[HF_H_LAST_EVENT_ID] = "Last-Event-ID",
 };
 
 static int header_find(const char *name, size_t len)
@@ -176,6 +177,7 @@ static bool quality_zero(const char *s, size_t len)
 }
 
 #define OPEN_METRICS "application/openmetrics-text"
+#define EVENTS "text/event-stream"
 
 /* Does it name one of @ranges (ends with NULL)? */
 static bool accepts(const char *accept, const char *const *ranges)
@@ -200,6 +202,20 @@ bool hf_headers_open_metrics(const struct hf_headers *h)
 	return h->value[HF_H_ACCEPT] && accepts(h->value[HF_H_ACCEPT], open);
 }
 
+int hf_headers_last_event(const struct hf_headers *h, uint64_t *id, struct hf_refusal *no)
+{
+	const char *text = h->value[HF_H_LAST_EVENT_ID];
+	size_t len = text ? strlen(text) : 0;
+
+	*id = 0;
+	if (!len)
+		return 0;
+	if (len > 18 || strspn(text, DIGIT) != len)
+		return hf_refuse(no, 400, "headers", "Last-Event-ID is not the id of an event of ours");
+	*id = strtoull(text, NULL, 10);
+	return 0;
+}
+
 static bool is_json(const char *type)
 {
 	static const char json[] = "application/json";
@@ -221,13 +237,22 @@ static int content_check(const struct hf_headers *h, enum hf_ask ask, uint64_t b
 {
 	static const char *const json[] = { "*/*", "application/*", "application/json", NULL };
 	static const char *const text[] = { "*/*", "text/*", "text/plain", OPEN_METRICS, NULL };
+	static const char *const events[] = { "*/*", "text/*", EVENTS, NULL };
+	static const struct {
+		const char *const *ranges;
+		const char *words;
+	} answers[] = {
+		[HF_ASK_READ] = { json, "application/json" },
+		[HF_ASK_CHANGE] = { json, "application/json" },
+		[HF_ASK_PAGE] = { text, "text/plain or " OPEN_METRICS },
+		[HF_ASK_STREAM] = { events, EVENTS },
+	};
 	const char *accept = h->value[HF_H_ACCEPT];
 	const char *type = h->value[HF_H_CONTENT_TYPE];
 	const char *coding = h->value[HF_H_CONTENT_ENCODING];
 
-	if (accept && !accepts(accept, ask == HF_ASK_PAGE ? text : json))
-		return hf_refuse(no, 406, "accept", "answers are %s", ask == HF_ASK_PAGE ?
-				 "text/plain or " OPEN_METRICS : "application/json");
+	if (accept && !accepts(accept, answers[ask].ranges))
+		return hf_refuse(no, 406, "accept", "answers are %s", answers[ask].words);
 	if (coding && strcasecmp(coding, "identity") != 0)
 		return hf_refuse(no, 415, "type", "bodies must not be compressed");
 	if (body && !(type && is_json(type)))

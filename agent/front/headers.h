@@ -30,6 +30,7 @@ enum hf_header {
 	HF_H_SEC_FETCH_SITE,
 	HF_H_X_HOLDFAST,
 	HF_H_X_CORRELATION_ID,
+	HF_H_LAST_EVENT_ID,
 	HF_HEADER_COUNT,
 };
 
@@ -56,8 +57,8 @@ struct hf_site {
 int hf_headers_add(struct hf_headers *h, const char *name, size_t name_len, const char *value,
 		   size_t len, struct hf_refusal *no);
 
-/* HF_ASK_PAGE: a question that is answered with text, not with JSON. */
-enum hf_ask { HF_ASK_READ, HF_ASK_CHANGE, HF_ASK_PAGE };
+/* HF_ASK_PAGE, HF_ASK_STREAM: a question that is answered with text or events, not with JSON. */
+enum hf_ask { HF_ASK_READ, HF_ASK_CHANGE, HF_ASK_PAGE, HF_ASK_STREAM };
 
 /**
  * hf_headers_check() - may a request with these headers be read further?
@@ -71,6 +72,9 @@ enum hf_ask { HF_ASK_READ, HF_ASK_CHANGE, HF_ASK_PAGE };
  */
 int hf_headers_check(const struct hf_headers *h, const struct hf_site *site, enum hf_ask ask,
 		     uint64_t *body, struct hf_cred *cred, struct hf_refusal *no);
+
+/* Last-Event-ID, 0 without it. Return: 0, or -EINVAL and @no (400): no number of ours. */
+int hf_headers_last_event(const struct hf_headers *h, uint64_t *id, struct hf_refusal *no);
 
 /* Accept names the OpenMetrics format. */
 bool hf_headers_open_metrics(const struct hf_headers *h);

@@ -53,6 +53,7 @@ void hf_request_end(void *cls, struct MHD_Connection *connection, void **req_cls
 	wiping_free(r->body, r->expected);
 	wiping_free(r->answer, r->answer_len);
 	hf_scrape_free(r->scrape);
+	hf_stream_free(r->stream);
 	free(r->target);
 	explicit_bzero(&r->cred, sizeof(r->cred));
 	free(r);
@@ -125,6 +126,15 @@ void hf_request_text(struct hf_request *r, char *text, size_t len, const char *t
 	answered(r);
 }
 
+void hf_request_flow(struct hf_request *r)
+{
+	r->status = 200;
+	r->type = "text/event-stream";
+	answered(r);
+	/* For as long as it lasts it is at work, whatever the client does. */
+	hf_conns_busy(r->server->conns, r->conn);
+}
+
 static void misdeed(struct hf_request *r, const struct hf_refusal *no)
 {
 	struct hf_server *s = r->server;
@@ -184,6 +194,8 @@ static struct MHD_Response *response_new(struct hf_request *r)
 {
 	struct MHD_Response *a;
 
+	if (r->stream && r->status == 200)
+		return hf_stream_response(r->stream);
 	if (!r->answer)
 		return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
 	a = MHD_create_response_from_buffer_with_free_callback(r->answer_len, r->answer,
@@ -291,9 +303,12 @@ static int head_check(struct hf_request *r, const char *method, const char *vers
 	if (!ret)
 		ret = hf_headers_check(&g.headers, &r->server->now.site,
 				       r->route.page == HF_PAGE_METRICS ? HF_ASK_PAGE :
+				       r->route.page == HF_PAGE_STREAM ? HF_ASK_STREAM :
 				       changes(r->route.op) ? HF_ASK_CHANGE : HF_ASK_READ,
 				       &body, &r->cred, no);
 	r->open_metrics = hf_headers_open_metrics(&g.headers);
+	if (!ret && r->route.page == HF_PAGE_STREAM)
+		ret = hf_headers_last_event(&g.headers, &r->last_event, no);
 	if (!ret && body && !changes(r->route.op))
 		ret = hf_refuse(no, 400, "body", "this takes no body");
 	r->expected = (size_t)body;
@@ -390,6 +405,11 @@ static void body_done(struct hf_request *r)
 		r->scrape = hf_scrape_new(r->open_metrics);
 		if (!r->scrape) {
 			hf_refuse(&no, 503, "memory", "out of memory");
+			hf_request_refuse(r, &no);
+			return;
+		}
+	} else if (r->route.page == HF_PAGE_STREAM) {
+		if (hf_stream_new(r, r->last_event, &no)) {
 			hf_request_refuse(r, &no);
 			return;
 		}

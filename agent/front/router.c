@@ -22,6 +22,7 @@ static const struct {
 	{ "/startupz", HF_PAGE_STARTUPZ },
 	{ "/v1/openapi.json", HF_PAGE_OPENAPI },
 	{ "/metrics", HF_PAGE_METRICS },
+	{ "/v1/incidents/stream", HF_PAGE_STREAM },
 };
 
 static const struct hf_field *field_find(const struct hf_op *op, const char *name, size_t len,
@@ -343,10 +344,10 @@ int hf_route_find(const char *method, const char *target, struct hf_route *r,
 		return hf_probe_parse(&r->probe, target + len + 1, no);
 	if (target[len])
 		return hf_refuse(no, 400, "invalid", "this page has no parameters");
-	if (r->page != HF_PAGE_METRICS)
+	if (r->page != HF_PAGE_METRICS && r->page != HF_PAGE_STREAM)
 		return 0;
 	/* Whoever may ask for what the page begins with may have it. */
-	r->op = hf_op_find("status");
+	r->op = hf_op_find(r->page == HF_PAGE_STREAM ? "incident.list" : "status");
 	r->args = json_object();
 	return r->args ? 0 : hf_refuse(no, 503, "memory", "out of memory");
 }

@@ -15,12 +15,12 @@
 /* Pages of the HTTP process itself. */
 enum hf_page {
 	HF_PAGE_OP, HF_PAGE_LIVEZ, HF_PAGE_READYZ, HF_PAGE_STARTUPZ, HF_PAGE_OPENAPI, HF_PAGE_METRICS,
-	HF_PAGE_OPTIONS,
+	HF_PAGE_STREAM, HF_PAGE_OPTIONS,
 };
 
 /**
  * struct hf_route - what is asked for
- * @page:	HF_PAGE_OP: the operation @op; HF_PAGE_METRICS: a page that begins with @op;
+ * @page:	HF_PAGE_OP: the operation @op; HF_PAGE_METRICS, HF_PAGE_STREAM: a page that begins with @op;
  *		HF_PAGE_OPTIONS: which methods there are (@allow)
  * @probe:	what was asked of a probe's page
  * @args:	arguments so far (path and query), an object; owned. NULL unless there is @op

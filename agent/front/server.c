@@ -258,6 +258,7 @@ void hf_server_quiesce(struct hf_server *s)
 	if (s->listen_fd >= 0)
 		close(s->listen_fd);
 	s->listen_fd = -1;
+	hf_streams_end(s);
 }
 
 void hf_server_stop(struct hf_server *s)

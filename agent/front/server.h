@@ -50,6 +50,7 @@ struct hf_server {
 	struct hf_abuse *abuse;
 	struct hf_table *recent;
 	struct hf_gcra *reports;
+	struct hf_stream *streams;
 	struct hf_counts counts;
 	char *openapi;
 	size_t openapi_len;
@@ -94,6 +95,8 @@ enum hf_request_state {
  * @type:	of it, for Content-Type; NULL: JSON
  * @scrape:	the page of metrics that it asks for, NULL: it does not; owned
  * @open_metrics:	in the OpenMetrics format
+ * @last_event:	of a stream's client, 0: none
+ * @stream:	its events, NULL: it is no stream; owned
  * @retry_s:	for Retry-After, 0: none
  * @set_cookie:	"" : none
  */
@@ -116,6 +119,8 @@ struct hf_request {
 	const char *type;
 	struct hf_scrape *scrape;
 	bool open_metrics;
+	uint64_t last_event;
+	struct hf_stream *stream;
 	uint32_t retry_s;
 	char allow[HF_ALLOW_LEN];
 	char set_cookie[HF_SET_COOKIE_LEN];
@@ -134,6 +139,8 @@ void hf_request_answer(struct hf_request *r, int status, const json_t *result);
 void hf_request_refuse(struct hf_request *r, const struct hf_refusal *no);
 /* 200 with a page of text, taken over; NULL: there was no memory for it. */
 void hf_request_text(struct hf_request *r, char *text, size_t len, const char *type);
+/* 200, and what its stream has to say, for as long as that lasts. */
+void hf_request_flow(struct hf_request *r);
 
 /* ------------------------------------------------------------- calls.c */
 
@@ -152,5 +159,17 @@ struct hf_scrape *hf_scrape_new(bool open);
 void hf_scrape_free(struct hf_scrape *s);
 /* An answer to what it asked for. Return: false: there is no page, but this answer. */
 bool hf_scrape_next(struct hf_request *r, int status, const json_t *result);
+
+/* ------------------------------------------------------------ stream.c */
+
+/* Events behind @since for a request that is to begin. Return: 0, or -EINVAL and @no (503). */
+int hf_stream_new(struct hf_request *r, uint64_t since, struct hf_refusal *no);
+void hf_stream_free(struct hf_stream *s);
+/* An answer to what it asked for. Return: false: there is no stream, but this answer. */
+bool hf_stream_next(struct hf_request *r, int status, const json_t *result);
+/* NULL: out of memory. */
+struct MHD_Response *hf_stream_response(struct hf_stream *s);
+/* All end as soon as they can: with what they have said. */
+void hf_streams_end(struct hf_server *server);
 
 #endif /* HF_SERVER_H */

@@ -70,6 +70,19 @@ static int peer_whois(void *arg, const struct hf_corr *corr, const struct holdfa
 			       hf_mono_ns(hf_service_clock(s)) + HF_WHOIS_NS, fn, fn_arg);
 }
 
+static int peer_tell(void *arg, const struct hf_corr *corr, json_t *body, hf_reply_fn fn, void *fn_arg)
+{
+	struct hf_service *s = arg;
+	struct hf_link *export = hf_service_link(s, HF_PROC_EXPORT);
+
+	if (!export) {
+		json_decref(body);
+		return -ENOTCONN;
+	}
+	return hf_link_request(export, HF_MSG_TRIPPED, corr, body, -1,
+			       hf_mono_ns(hf_service_clock(s)) + HF_TELL_NS, fn, fn_arg);
+}
+
 /* --------------------------------------------------------------- timers */
 
 static void on_pump(void *arg)
@@ -91,6 +104,7 @@ static void on_second(void *arg)
 	hf_seconds_tick(k);
 	hf_ladder_probe(k);
 	hf_store_tick(k);
+	hf_tell_tick(k);
 	holdfast_server_run(k->server);
 }
 
@@ -200,8 +214,8 @@ int hf_process_new(struct hf_service *s, const struct hf_device *device, bool lo
 	k->clock = hf_service_clock(s);
 	k->random = hf_service_random(s);
 	k->device = hf_timed_device(device, k->clock);
-	k->peers = (struct hf_peers){ peer_append, peer_whois, s };
-	k->ladder_peers = (struct hf_peers){ hf_record_peer, NULL, k };
+	k->peers = (struct hf_peers){ peer_append, peer_whois, s, peer_tell };
+	k->ladder_peers = (struct hf_peers){ hf_record_peer, NULL, k, NULL };
 	k->sysadmin = true;
 	k->sealed = hf_sandbox_sealed;
 	k->scan_wait_ns = SETTLE_NS;
@@ -261,6 +275,7 @@ static int commit(struct hf_service *s, const json_t *config, struct hf_err *e)
 	hf_leases_sweep(k);
 	hf_quota_settings(k);
 	hf_beat_settings(k);
+	hf_tell_anew(k);
 	return 0;
 }
 
@@ -339,6 +354,8 @@ static void peer(struct hf_service *s, enum hf_proc who, struct hf_link *link)
 		return;
 	if (who == HF_PROC_AUTH)
 		auth_changed(&p->k, link);
+	if (who == HF_PROC_EXPORT)
+		hf_tell_anew(&p->k);
 	if (who == HF_PROC_AUDIT)
 		hf_ladder_step(&p->k, hf_ladder_linked(&p->k.ladder, link, hf_now(&p->k)));
 }

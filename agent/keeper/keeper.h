@@ -91,6 +91,17 @@ struct hf_array {
 	struct hf_well well;
 };
 
+enum hf_tale { HF_TALE_NONE, HF_TALE_CLEAR, HF_TALE_TRIPPED, HF_TALE_GONE };
+
+/* What export has been told of an array: @said and @trips with its word that it knows. */
+struct hf_told {
+	struct hf_keeper *keeper;
+	enum hf_tale said, saying;
+	uint64_t instance;
+	uint32_t trips, trips_saying;
+	bool waiting;
+};
+
 struct hf_request;
 struct hf_call;
 struct hf_usage;
@@ -130,6 +141,7 @@ struct hf_keeper {
 	struct hf_usage *usage;
 	struct hf_store *store;
 	struct hf_who who[HF_WHO];
+	struct hf_told told[HF_ARRAYS];
 	struct hf_timer *beat, *pump, *second, *grace, *scan;
 	int (*sealed)(struct hf_err *e);	/* gives up CAP_SYS_ADMIN */
 	uint64_t beat_due_ns;
@@ -213,6 +225,15 @@ json_t *hf_show_leases(struct hf_array *a, const struct hf_actor *who);
 json_t *hf_show_tenants(struct hf_keeper *k, const struct hf_actor *who);
 json_t *hf_show_tenant(struct hf_keeper *k, const struct hf_tenant *t);
 json_t *hf_show_stats(struct hf_keeper *k);
+/* For an incident: { serial, owner, tenants[], trip, blackbox }; @owner: whose lease it was. */
+json_t *hf_show_told(struct hf_array *a, const struct holdfast_trip *t);
+
+/* --------------------------------------------------------------- tell.c */
+
+/* Once a second: export hears which arrays are tripped, gone or clear, where that has changed. */
+void hf_tell_tick(struct hf_keeper *k);
+/* It is a new one, or what it is told depends on new settings: all of it again. */
+void hf_tell_anew(struct hf_keeper *k);
 
 /* --------------------------------------------------------------- well.c */
 

@@ -12,6 +12,7 @@
 /* Longer than a disk needs, shorter than a person or the caller's own deadline. */
 #define HF_APPEND_NS	(2 * HF_S)
 #define HF_WHOIS_NS	(1 * HF_S)
+#define HF_TELL_NS	(5 * HF_S)
 
 /**
  * struct hf_record - one record for the audit log, as hf_append() has it
@@ -31,6 +32,9 @@ struct hf_peers {
 	int (*whois)(void *arg, const struct hf_corr *corr, const struct holdfast_peer *p,
 		     hf_reply_fn fn, void *fn_arg);
 	void *arg;
+	/* HF_MSG_TRIPPED to export; @body is stolen. NULL: there is none. */
+	int (*tell)(void *arg, const struct hf_corr *corr, json_t *body, hf_reply_fn fn,
+		    void *fn_arg);
 };
 
 #endif /* HF_KEEPER_PEERS_H */

@@ -246,11 +246,12 @@ static bool tell_event(struct hf_keeper *k, const struct hf_actor *who, struct h
 }
 
 #define LIST_BYTES	(48 * 1024)	/* that fit into a message, with what is around them */
+#define TOLD_BYTES	(16 * 1024)	/* of a black box, with an incident (export/incident.h) */
 
 /* Of a list from old to new: the newest that fit. */
-static json_t *newest_that_fit(json_t *list)
+static json_t *newest_that_fit(json_t *list, size_t room)
 {
-	size_t room = LIST_BYTES, i = json_array_size(list);
+	size_t i = json_array_size(list);
 
 	while (i > 0) {
 		size_t bytes = json_dumpb(json_array_get(list, i - 1), NULL, 0, JSON_COMPACT) + 1;
@@ -276,36 +277,44 @@ json_t *hf_show_events(struct hf_array *a, const struct hf_actor *who, uint64_t 
 			json_array_append_new(
 				list, hf_event_json(&e[i], hf_tenant_name(a->keeper, e[i].tenant)));
 	free(e);
-	return json_pack("{s:o, s:I, s:o}", "events", newest_that_fit(list), "newest",
+	return json_pack("{s:o, s:I, s:o}", "events", newest_that_fit(list, LIST_BYTES), "newest",
 			 (json_int_t)a->rec->last_seq, "instance", hf_hex_json(a->instance));
+}
+
+/* @whole: with what its lease's tenant alone may know. */
+static json_t *trip_json(const struct holdfast_trip *t, bool whole)
+{
+	char text[HOLDFAST_TEXT_LEN];
+	struct hf_corr corr;
+	char hex[HF_CORR_TEXT];
+	json_t *j = json_pack("{s:s, s:s, s:i, s:I, s:I, s:b, s:o, s:s}", "cause",
+			      holdfast_cause_name(t->cause), "severity",
+			      holdfast_severity_name(t->severity), "count", (int)t->count, "seq",
+			      (json_int_t)t->event_seq, "t_ns", (json_int_t)t->real_ns, "confirmed",
+			      (int)t->confirmed, "reason", hf_reason_json(&t->reason), "text",
+			      t->cause ? holdfast_strerror_trip(t, text, sizeof(text)) :
+					 "never tripped");
+
+	if (!j || !whole)
+		return j;
+	memcpy(corr.b, t->corr, sizeof(corr.b));
+	json_object_set_new(j, "lease", json_integer((json_int_t)t->lease));
+	json_object_set_new(j, "pid", json_integer(t->pid));
+	json_object_set_new(j, "uid", json_integer(t->uid));
+	json_object_set_new(j, "comm", hf_plain_json(t->comm, sizeof(t->comm)));
+	if (!hf_corr_none(&corr))
+		json_object_set_new(j, "corr", json_string(hf_corr_text(&corr, hex)));
+	return j;
 }
 
 json_t *hf_show_trip(struct hf_array *a, const struct hf_actor *who)
 {
 	struct holdfast_trip t;
-	char text[HOLDFAST_TEXT_LEN];
-	struct hf_corr corr;
-	char hex[HF_CORR_TEXT];
-	json_t *j;
 
 	if (a->keeper->device->trip(a->dev, &t))
 		return NULL;
-	j = json_pack("{s:s, s:s, s:i, s:I, s:I, s:b, s:o, s:s}", "cause",
-		      holdfast_cause_name(t.cause), "severity", holdfast_severity_name(t.severity),
-		      "count", (int)t.count, "seq", (json_int_t)t.event_seq, "t_ns",
-		      (json_int_t)t.real_ns, "confirmed", (int)t.confirmed, "reason",
-		      hf_reason_json(&t.reason), "text",
-		      t.cause ? holdfast_strerror_trip(&t, text, sizeof(text)) : "never tripped");
-	if (!j || !hf_policy_sees_tenant(a->keeper->settings, who, t.tenant))
-		return json_pack("{s:o}", "trip", j);
-	memcpy(corr.b, t.corr, sizeof(corr.b));
-	json_object_set_new(j, "lease", json_integer((json_int_t)t.lease));
-	json_object_set_new(j, "pid", json_integer(t.pid));
-	json_object_set_new(j, "uid", json_integer(t.uid));
-	json_object_set_new(j, "comm", hf_plain_json(t.comm, sizeof(t.comm)));
-	if (!hf_corr_none(&corr))
-		json_object_set_new(j, "corr", json_string(hf_corr_text(&corr, hex)));
-	return json_pack("{s:o}", "trip", j);
+	return json_pack("{s:o}", "trip",
+			 trip_json(&t, hf_policy_sees_tenant(a->keeper->settings, who, t.tenant)));
 }
 
 static json_t *entry_json(const struct holdfast_blackbox_entry *e)
@@ -321,8 +330,7 @@ static json_t *entry_json(const struct holdfast_blackbox_entry *e)
 		(int)e->cap_q16, "power_uw", (json_int_t)e->power_uw);
 }
 
-/* Without who: entries do not say whose tenant the lease was. */
-json_t *hf_show_blackbox(struct hf_array *a)
+static json_t *blackbox_json(struct hf_array *a, size_t room)
 {
 	struct holdfast_blackbox_entry *e;
 	json_t *list = json_array();
@@ -339,11 +347,32 @@ json_t *hf_show_blackbox(struct hf_array *a)
 	for (int i = 0; i < n; i++)
 		json_array_append_new(list, entry_json(&e[i]));
 	free(e);
-	return json_pack("{s:o, s:b, s:i}", "entries", newest_that_fit(list), "frozen", (int)frozen,
+	return json_pack("{s:o, s:b, s:i}", "entries", newest_that_fit(list, room), "frozen", (int)frozen,
 			 "kept", n);
 fail:
 	json_decref(list);
 	return NULL;
+}
+
+/* Without who: entries do not say whose tenant the lease was. */
+json_t *hf_show_blackbox(struct hf_array *a)
+{
+	return blackbox_json(a, LIST_BYTES);
+}
+
+json_t *hf_show_told(struct hf_array *a, const struct holdfast_trip *t)
+{
+	const struct hf_settings *s = a->keeper->settings;
+	const char *owner = t->tenant ? hf_tenant_name(a->keeper, t->tenant) : "";
+	json_t *tenants = json_array();
+
+	for (size_t i = 0; i < s->tenants; i++)
+		if (hf_tenant_has(&s->tenant[i], a->index, a->serial))
+			json_array_append_new(tenants, json_string(s->tenant[i].name));
+	return json_pack("{s:o, s:s*, s:o, s:o, s:o*}", "serial",
+			 hf_plain_json(a->serial, sizeof(a->serial)), "owner", owner, "tenants",
+			 tenants, "trip", trip_json(t, true), "blackbox",
+			 blackbox_json(a, TOLD_BYTES));
 }
 
 static json_t *lease_json(struct hf_keeper *k, const struct hf_lease *l,

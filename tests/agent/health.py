@@ -5,6 +5,7 @@ whoever asks gets while a process hangs. Runs in a guest as root (health.sh). Pr
 
     health.py HOLDFASTD SANDBOX CONFIG LOG"""
 import fcntl
+import http.server
 import json
 import os
 import re
@@ -235,6 +236,39 @@ def supply():
 def trips():
     ctl("reset")
     flip("trips", ("warn", "fail"), lambda: ctl("silence", "--latch"), lambda: until(lambda: ctl("reset").returncode == 0, 20), "a latched stop")
+
+
+class Sink(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+class Listener:
+    """Who is told of incidents, there and away."""
+    server = None
+
+    def on(self):
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 9099), Sink)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def off(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def alerts():
+    def nobody():
+        listener.off()
+        ctl("silence", "--latch")
+
+    flip("alerts", ("warn", "fail"), nobody, listener.on, "nobody is there to be told", 30, 150)
+    ctl("reset")
+    says("trips", "ok")
 
 
 def beat():
@@ -474,11 +508,12 @@ def hung(role, times):
 def main():
     global agent
     collector.on()
+    listener.on()
     with open(LOG, "ab") as log:
         agent = subprocess.Popen([HFD, "--config", CONFIG, "--sandbox", SANDBOX], stdout=log, stderr=log)
     ok(until(lambda: report()["health"] == "ok", 60), "all is well", levels())
     asked()
-    for fault in (processes, driver, node, sensors, temperature, supply, trips, beat, events, leases, limits, calibration, anchors, keys, certificate,
+    for fault in (processes, driver, node, sensors, temperature, supply, trips, alerts, beat, events, leases, limits, calibration, anchors, keys, certificate,
                   configuration, memory, cpu, clock, disk, audit, self_tests, database):
         fault()
     names = {c["name"] for c in report()["checks"]}
@@ -503,5 +538,6 @@ def main():
 
 
 agent = None
+listener = Listener()
 collector = Collector()
 main()

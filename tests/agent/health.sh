@@ -35,6 +35,9 @@ health: { memory_mib: 200, cpu_percent: 60 }
 export:
   anchors:
     - { kind: syslog_tcp, host: "127.0.0.1", port: 601, every_s: 1 }
+alerts:
+  channels:
+    - { name: sink, kind: webhook, url: "http://127.0.0.1:9099/" }
 END
 sed -i 's/id: 1$/&\n    max_leases: 16/' $ETC
 "$HFD" --config $ETC --check || bail "configuration"

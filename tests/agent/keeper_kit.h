@@ -326,7 +326,7 @@ static inline void begin_as(bool sysadmin, int amp_cap)
 	k->others_seal = !sysadmin;
 	k->scan_wait_ns = HF_S;
 	k->peers.append = no_audit;
-	k->ladder_peers = (struct hf_peers){ hf_record_peer, NULL, k };
+	k->ladder_peers = (struct hf_peers){ hf_record_peer, NULL, k, NULL };
 	hf_ladder_init(&k->ladder, 0);
 	cr_assert_eq(hf_quota_start(k), 0);
 	cr_assert_eq(hf_timer_new(&k->pump, k->loop, ignore, NULL), 0);

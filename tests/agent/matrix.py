@@ -40,7 +40,7 @@ def ops_of_the_source():
 
 
 # Valid by the table of arguments, harmless, and never what would change who may do what.
-PATH = {"array": "0", "session": "00" * 16, "token": "00" * 16, "user": "nobody-there", "lease": "999999",
+PATH = {"array": "0", "session": "00" * 16, "token": "00" * 16, "user": "nobody-there", "lease": "999999", "incident": "999999",
         "tenant": "nobody-there", "seq": "1", "secret": "matrix"}
 BODY = {
     "setup": {"secret": "wrong", "user": "nobody-there", "password": PASSWORD},

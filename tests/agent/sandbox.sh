@@ -43,7 +43,7 @@ declare -A want=(
 		audit/probe=EACCES auth/probe=EACCES keeper/probe=ok ioctl_array=ENOTTY
 		CapEff=0000000000221000 CapPrm=0000000000221000 scheduler=1 sealed=ok
 		sealed_CapEff=0000000000021000 sealed_CapPrm=0000000000021000"
-	[export]="$no_caps $no_uring $no_state $read_only inet=ok inet6=ok unix=EPERM netlink=EPERM"
+	[export]="$no_caps $no_uring $no_state create=ok append=ok thread=EPERM inet=ok inet6=ok unix=EPERM netlink=EPERM"
 	[fleet]="$no_caps $no_uring $no_state create=EPERM append=EPERM thread=ok inet=ok inet6=ok unix=EPERM netlink=EPERM"
 	[local]="$no_caps $no_uring $no_state $read_only $no_socket"
 	[front]="$no_caps $no_uring $no_state $read_only $no_socket"

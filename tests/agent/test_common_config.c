@@ -280,12 +280,12 @@ Test(config, each_process_gets_its_part_and_no_more)
 		[HF_PROC_AUDIT] = "environment paths log audit export",
 		[HF_PROC_AUTH] = "environment paths log tenants peers auth api health",
 		[HF_PROC_KEEPER] = "environment paths log arrays keeper tenants health",
-		[HF_PROC_EXPORT] = "environment paths log export",
+		[HF_PROC_EXPORT] = "environment paths log export alerts",
 		[HF_PROC_FLEET] = "environment paths log fleet",
 		[HF_PROC_LOCAL] = "environment paths log api",
 		[HF_PROC_FRONT] = "environment paths log api health",
 		[HF_PROC_PARENT] =
-			"environment paths agent log arrays keeper tenants peers auth audit api export fleet health",
+			"environment paths agent log arrays keeper tenants peers auth audit api export alerts fleet health",
 	};
 	struct hf_config *c = good(TEST_);
 

@@ -33,6 +33,8 @@ static const struct {
 	{ "an IPv4", "::1", "localhost" },
 	{ "a host name or", "a.example", "a b" },
 	{ "a date", "2026-05-31", "31.5.2026" },
+	{ "http:// or https://", "https://192.0.2.7:9093/x", "https://a.example/" },
+	{ "trip, trip/CAUSE", "health/disk", "disk" },
 	{ "days and hours", "Mon-Fri 08:00-18:00", "Mo-Fr 8:00-18:00x" },
 };
 

@@ -277,8 +277,11 @@ Test(ipc, permissions)
 	cr_expect_not(hf_msg_linked(HF_PROC_FRONT, HF_PROC_LOCAL));
 	cr_expect_not(hf_msg_linked(HF_PROC_FRONT, HF_PROC_AUDIT));
 	cr_expect_not(hf_msg_linked(HF_PROC_FRONT, HF_PROC_EXPORT));
-	cr_expect_not(hf_msg_linked(HF_PROC_EXPORT, HF_PROC_AUTH));
-	cr_expect_not(hf_msg_linked(HF_PROC_EXPORT, HF_PROC_KEEPER));
+	cr_expect(hf_msg_linked(HF_PROC_EXPORT, HF_PROC_AUTH));
+	cr_expect(hf_msg_linked(HF_PROC_KEEPER, HF_PROC_EXPORT));
+	cr_expect_not(hf_msg_permitted(HF_PROC_EXPORT, HF_PROC_KEEPER, HF_MSG_TRIPPED, HF_ST_RUNNING));
+	cr_expect_not(hf_msg_permitted(HF_PROC_EXPORT, HF_PROC_AUTH, HF_MSG_CALL, HF_ST_RUNNING));
+	cr_expect_not(hf_msg_permitted(HF_PROC_EXPORT, HF_PROC_AUDIT, HF_MSG_APPEND, HF_ST_RUNNING));
 	cr_expect_not(hf_msg_linked(HF_PROC_PARENT, HF_PROC_AUTH));
 }
 

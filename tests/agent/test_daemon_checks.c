@@ -328,7 +328,7 @@ Test(checks, a_report_always_fits_into_a_message)
 	cr_expect_lt(json_dumpb(report, NULL, 0, JSON_COMPACT), HF_IPC_DATAGRAM - 1024);
 	json_decref(report);
 	report = hf_checks_brief(parent->checks);
-	cr_expect_lt(json_dumpb(report, NULL, 0, JSON_COMPACT), 4096);
+	cr_expect_lt(json_dumpb(report, NULL, 0, JSON_COMPACT), 8192);
 	json_decref(report);
 	end();
 }

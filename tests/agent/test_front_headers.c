@@ -38,6 +38,7 @@ static int check_at(const struct hf_site *site, enum hf_ask ask, struct hf_cred 
 #define LINES(...)	((const char *const[]){ __VA_ARGS__, NULL })
 #define GET(...)	check_at(&plain, HF_ASK_READ, NULL, NULL, LINES("Host: localhost", __VA_ARGS__))
 #define PAGE(...)	check_at(&plain, HF_ASK_PAGE, NULL, NULL, LINES("Host: localhost", __VA_ARGS__))
+#define STREAM(...)	check_at(&plain, HF_ASK_STREAM, NULL, NULL, LINES("Host: localhost", __VA_ARGS__))
 #define POST(...)	check_at(&plain, HF_ASK_CHANGE, NULL, NULL, LINES("Host: localhost", __VA_ARGS__))
 
 Test(headers, host)
@@ -246,4 +247,30 @@ Test(headers, correlation)
 	h.value[HF_H_X_CORRELATION_ID] = "0123; drop";
 	cr_assert_eq(hf_headers_corr(&h, &r, &c), 0);
 	cr_assert_str_eq(hf_corr_text(&c, text), "abababababababababababababababab");
+}
+
+Test(headers, stream)
+{
+	static const struct { const char *text; int ret; uint64_t id; } ids[] = {
+		{ "", 0, 0 }, { "0", 0, 0 }, { "17", 0, 17 }, { "999999999999999999", 0, 999999999999999999 },
+		{ "1000000000000000000", -EINVAL, 0 }, { "-1", -EINVAL, 0 }, { "1 ", -EINVAL, 0 },
+		{ "0x1", -EINVAL, 0 }, { "a", -EINVAL, 0 },
+	};
+	struct hf_headers h = { .count = 0 };
+	struct hf_refusal no;
+	uint64_t id = 1;
+
+	cr_assert_eq(STREAM("Accept: text/event-stream"), 0);
+	cr_assert_eq(STREAM("Accept: */*"), 0);
+	cr_assert_eq(STREAM("Accept: application/json"), 406);
+	cr_assert_eq(STREAM("Accept: text/plain"), 406);
+	cr_assert_eq(PAGE("Accept: text/event-stream"), 406);
+	cr_assert_eq(STREAM("Last-Event-ID: 1", "last-event-id: 2"), 400);
+	cr_assert_eq(hf_headers_last_event(&h, &id, &no), 0);
+	cr_assert_eq(id, 0);
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		h.value[HF_H_LAST_EVENT_ID] = ids[i].text;
+		cr_assert_eq(hf_headers_last_event(&h, &id, &no), ids[i].ret, "%s", ids[i].text);
+		cr_assert_eq(id, ids[i].id);
+	}
 }
