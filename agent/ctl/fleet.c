@@ -371,7 +371,7 @@ static int silence(struct ctl *c, struct ctl_bus *b, json_t *hosts)
 	natsSubscription *sub;
 	const char *name;
 	json_t *row;
-	int ret = ctl_bus_listen(b, "stopped", NULL, &sub), known = 0;
+	int heard = ctl_bus_listen(b, "stopped", NULL, &sub), known = 0, ret;
 
 	/* Without a good id it is a stop all the same. */
 	if (getrandom(&corr, sizeof(corr), 0) != sizeof(corr))
@@ -379,10 +379,10 @@ static int silence(struct ctl *c, struct ctl_bus *b, json_t *hosts)
 	hf_corr_text(&corr, id);
 	snprintf(stop, sizeof(stop), "{\"latch\":%s,\"id\":\"%s\"}", f->latch ? "true" : "false",
 		 id);
-	if (!ret)
-		ret = ctl_bus_say(b, f->host, "stop", NULL, stop);
-	if (ret)
-		return ret;
+	/* Whoever may not hear the answers may still say stop. */
+	ret = ctl_bus_say(b, f->host, "stop", NULL, stop);
+	if (ret || heard)
+		return ret ? ret : heard;
 	if (f->host)
 		json_object_set_new(hosts, f->host, json_object());
 	else
