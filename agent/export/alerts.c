@@ -66,17 +66,12 @@ void exp_alerts_free(struct exp_alerts *a)
 static int trust_open(struct exp_alerts *a, const char *ca, struct hf_err *e)
 {
 	struct trust *t = &a->trust[a->trusts];
-	int n = gnutls_certificate_allocate_credentials(&t->cred);
+	int ret = exp_trust_open(&t->cred, "alerts.channels", ca, e);
 
-	if (n)
-		return hf_fail(e, -ENOMEM, "alerts.channels: %s", gnutls_strerror(n));
+	if (ret)
+		return ret;
 	a->trusts++;
 	strcpy(t->ca, ca);
-	n = ca[0] ? gnutls_certificate_set_x509_trust_file(t->cred, ca, GNUTLS_X509_FMT_PEM) :
-		    gnutls_certificate_set_x509_system_trust(t->cred);
-	if (n <= 0)
-		return hf_fail(e, -EINVAL, "alerts.channels: %s: no authority in it (%s)",
-			       ca[0] ? ca : "the system's", n ? gnutls_strerror(n) : "empty");
 	return 0;
 }
 

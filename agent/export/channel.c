@@ -14,16 +14,10 @@
 #include "log.h"
 #include "retry.h"
 
-#define SEND_NS		(10 * HF_S)
 #define LATER_NS	(30 * HF_S)	/* after the attempts of one turn */
 #define KEY_NS		(5 * HF_S)	/* until a secret that is not there is asked for again */
 #define KEY_LIFE_NS	(60 * HF_S)	/* after which it is asked for anew */
 #define REPEAT_NS	(60 * HF_S)	/* Alertmanager forgets what is not repeated */
-
-static const struct hf_breaker_rule breaker_rule = {
-	.window_ns = 600 * HF_S, .min_calls = 3, .fail_pct = 50, .open_ns = 10 * HF_S,
-	.open_max_ns = 300 * HF_S, .probes = 1, .probe_ns = 2 * SEND_NS,
-};
 
 static const struct hf_retry_rule retry_rule = {
 	.tokens = 10, .back_permille = 200, .attempts = 3, .base_ns = HF_S, .cap_ns = 30 * HF_S,
@@ -67,13 +61,7 @@ static const char *const kind_words[] = { "webhook", "alertmanager", "syslog_tcp
 
 static int text_read(const json_t *j, const char *key, char *to, size_t room, struct hf_err *e)
 {
-	const char *text = hf_config_text_or(j, key, "");
-
-	if (strlen(text) >= room)
-		return hf_fail(e, -EINVAL, "alerts.channels: %s: %zu bytes where %zu are allowed", key,
-			       strlen(text), room - 1);
-	strcpy(to, text);
-	return 0;
+	return exp_text_read(j, "alerts.channels", key, to, room, e);
 }
 
 int exp_channel_read(struct exp_channel_settings *s, const json_t *j, struct hf_err *e)
@@ -265,7 +253,7 @@ static int send_http(struct exp_channel *c, const struct inc *i, const char *hos
 	if (!ret)
 		ret = exp_http_post(&c->s.url, headers, body, &text);
 	if (ret > 0)
-		ret = exp_ask(&c->sending, c->env->loop, &c->s.route, text, (size_t)ret, SEND_NS,
+		ret = exp_ask(&c->sending, c->env->loop, &c->s.route, text, (size_t)ret, EXP_SEND_NS,
 			      on_answer, c);
 	free(body);
 	free(text);
@@ -278,7 +266,7 @@ static int send_syslog(struct exp_channel *c, const struct inc *i, const char *h
 	int ret = exp_incident_syslog(i, hf_real_ns(hf_loop_clock(c->env->loop)), host, text);
 
 	return ret < 0 ? ret : exp_send(&c->sending, c->env->loop, &c->s.route, text, (size_t)ret,
-					SEND_NS, on_syslog, c);
+					EXP_SEND_NS, on_syslog, c);
 }
 
 static void send_one(struct exp_channel *c, const struct inc *i)
@@ -417,7 +405,7 @@ int exp_channel_new(struct exp_channel **out, const struct exp_channel_env *env,
 		return -ENOMEM;
 	c->env = env;
 	c->s = *s;
-	hf_breaker_init(&c->breaker, &breaker_rule, env->random);
+	hf_breaker_init(&c->breaker, &exp_breaker_rule, env->random);
 	hf_retry_init(&c->retries, &retry_rule);
 	ret = hf_timer_new(&c->timer, env->loop, on_timer, c);
 	if (!ret)

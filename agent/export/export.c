@@ -55,15 +55,9 @@ static const json_t *anchors_of(const json_t *config)
 	return hf_config_list(config, "export.anchors");
 }
 
-static int text_of(const json_t *a, const char *key, char *buf, struct hf_err *e)
+static int text_of(const json_t *a, const char *key, char buf[EXP_PATH], struct hf_err *e)
 {
-	const char *text = hf_config_text_or(a, key, "");
-
-	if (strlen(text) >= EXP_PATH)
-		return hf_fail(e, -EINVAL, "export.anchors: %s: %zu bytes where %d are allowed", key,
-			       strlen(text), EXP_PATH - 1);
-	strcpy(buf, text);
-	return 0;
+	return exp_text_read(a, "export.anchors", key, buf, EXP_PATH, e);
 }
 
 static int settings_read(const json_t *a, struct exp_settings *s, struct hf_err *e)
@@ -105,20 +99,6 @@ static int prepare(struct hf_service *svc, const json_t *config, struct hf_err *
 	return 0;
 }
 
-static int trust_open(struct exp_settings *s, struct hf_err *e)
-{
-	int n = gnutls_certificate_allocate_credentials(&s->trust);
-
-	if (n)
-		return hf_fail(e, -ENOMEM, "export.anchors: %s", gnutls_strerror(n));
-	n = s->path[0] ? gnutls_certificate_set_x509_trust_file(s->trust, s->path, GNUTLS_X509_FMT_PEM) :
-			 gnutls_certificate_set_x509_system_trust(s->trust);
-	if (n <= 0)
-		return hf_fail(e, -EINVAL, "export.anchors: %s: no authority in it (%s)",
-			       s->path[0] ? s->path : "the system's", n ? gnutls_strerror(n) : "empty");
-	return 0;
-}
-
 /* What needs rights: before the sandbox only. */
 static int open_up(struct exp_settings *s, struct hf_err *e)
 {
@@ -127,7 +107,7 @@ static int open_up(struct exp_settings *s, struct hf_err *e)
 					     O_WRONLY | O_APPEND | O_CREAT, e);
 		return s->fd < 0 ? s->fd : 0;
 	}
-	return s->kind == EXP_SYSLOG_TLS ? trust_open(s, e) : 0;
+	return s->kind == EXP_SYSLOG_TLS ? exp_trust_open(&s->trust, "export.anchors", s->path, e) : 0;
 }
 
 static struct exp_target *same_place(const struct export *x, const struct exp_settings *s)

@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <sys/socket.h>
 
+#include "breaker.h"
 #include "clock.h"
 #include "err.h"
 #include "health.h"
@@ -33,6 +34,19 @@ void exp_checkpoint_read(const json_t *body, struct exp_checkpoint *cp);
 int exp_note(const struct exp_checkpoint *cp, char *buf);
 /* RFC 5424 with octet counting (RFC 6587, 5425): "LEN <109>1 ..." with structured data. */
 int exp_syslog(const struct exp_checkpoint *cp, uint64_t real_ns, const char *host, char *buf);
+
+/* settings.c: what anchors and channels read and do alike. */
+
+#define EXP_SEND_NS	(10 * HF_S)	/* for one message */
+
+extern const struct hf_breaker_rule exp_breaker_rule;	/* of each place by itself */
+
+/* @key of @j, "" without it. Return: 0, -EINVAL: longer than @room; @section for the words. */
+int exp_text_read(const json_t *j, const char *section, const char *key, char *to, size_t room,
+		  struct hf_err *e);
+/* @ca: PEM file, "": the system's. Before the sandbox. Return: 0, -EINVAL, -ENOMEM; then *@out is NULL. */
+int exp_trust_open(gnutls_certificate_credentials_t *out, const char *section, const char *ca,
+		   struct hf_err *e);
 
 /* connection.c: one message by one connection. */
 struct exp_connection;

@@ -16,14 +16,8 @@
 #include "log.h"
 #include "retry.h"
 
-#define SEND_NS		(10 * HF_S)
 
 /* A call a minute at most: a window of ten seconds would never see three of them. */
-static const struct hf_breaker_rule breaker_rule = {
-	.window_ns = 600 * HF_S, .min_calls = 3, .fail_pct = 50, .open_ns = 10 * HF_S,
-	.open_max_ns = 300 * HF_S, .probes = 1, .probe_ns = 2 * SEND_NS,
-};
-
 static const struct hf_retry_rule retry_rule = {
 	.tokens = 10, .back_permille = 200, .attempts = 3, .base_ns = HF_S, .cap_ns = 60 * HF_S,
 };
@@ -72,7 +66,7 @@ int exp_target_new(struct exp_target **out, struct hf_loop *loop, const struct h
 		free(t);
 		return ret;
 	}
-	hf_breaker_init(&t->breaker, &breaker_rule, random);
+	hf_breaker_init(&t->breaker, &exp_breaker_rule, random);
 	hf_retry_init(&t->retries, &retry_rule);
 	t->s = *s;
 	t->s.route.trust = s->trust;
@@ -209,7 +203,7 @@ static void send_syslog(struct exp_target *t)
 	if (ret > 0 && t->s.kind == EXP_SYSLOG_TLS && !t->s.trust)
 		ret = -EBADF;
 	if (ret > 0)
-		ret = exp_send(&t->sending, t->loop, &t->s.route, text, (size_t)ret, SEND_NS, done, t);
+		ret = exp_send(&t->sending, t->loop, &t->s.route, text, (size_t)ret, EXP_SEND_NS, done, t);
 	if (ret)
 		done(t, ret, ret == -EBADF ? "authorities cannot be read before the next start" :
 		     strerror(-ret));

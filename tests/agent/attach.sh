@@ -103,7 +103,7 @@ guest_config < /dev/null
 : > $LOG
 listen
 for role in config backup; do folder $STATE/$role holdfast-parent 700; done
-for role in audit auth keeper; do folder $STATE/$role holdfast-$role 700; done
+for role in audit auth keeper export; do folder $STATE/$role holdfast-$role 700; done
 folder $RUN/parent holdfast-parent 755
 for role in keeper local; do folder $RUN/$role holdfast-$role 755; done
 ln -s keeper/keeper.sock $RUN/keeper.sock

@@ -43,6 +43,7 @@ def ops_of_the_source():
 PATH = {"array": "0", "session": "00" * 16, "token": "00" * 16, "user": "nobody-there", "lease": "999999", "incident": "999999",
         "tenant": "nobody-there", "seq": "1", "secret": "matrix"}
 BODY = {
+    "incident.annotate": {"text": "matrix"},
     "setup": {"secret": "wrong", "user": "nobody-there", "password": PASSWORD},
     "login": {"user": "nobody-there", "password": PASSWORD},
     "session.step_up": {"password": PASSWORD},

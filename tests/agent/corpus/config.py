@@ -133,7 +133,7 @@ SINGULAR = {"keeper_deadline", "refuse_free_bytes", "warn_free_bytes", "max_leas
 def whole(doc):
     """The key of the unit test in a configuration that is right as a whole; None: it is about more than one key."""
     doc = {"environment": "test", **doc}
-    if repeats(doc) or "export" in doc or "peers" in doc or SINGULAR & set(re.findall(r"[a-z_]+", json.dumps(doc))):
+    if repeats(doc) or "export" in doc or "channels" in doc.get("alerts", {}) or "peers" in doc or SINGULAR & set(re.findall(r"[a-z_]+", json.dumps(doc))):
         return None
     if "tenants" in doc:
         doc["arrays"] = [{"match": "*"}]
@@ -155,6 +155,10 @@ def benign(_):
     yield "check-api", f"{HEAD}arrays:\n  - match: \"*\"\ntenants:\n{tenants}peers:\n{peers}".encode()
     for anchor in ("kind: file, path: /mnt/other/anchors", "kind: syslog_tcp, host: log.example, port: 601", "kind: syslog_tls, host: \"[2001:db8::1]\", port: 6514, ca: /etc/ssl/x.pem, every_s: 1"):
         yield "check-api", f"{HEAD}export: {{ anchors: [ {{ {anchor} }} ] }}\n".encode()
+    for channel in ("kind: webhook, url: \"https://192.0.2.7/hook?a=1\", ca: /etc/ssl/x.pem, secret: export-x, min_severity: critical",
+                    "kind: alertmanager, url: \"http://[2001:db8::1]:9093\", resolved: false", "kind: syslog_tcp, host: log.example, port: 601",
+                    "kind: syslog_tls, host: \"192.0.2.9\", port: 6514, ca: /etc/ssl/x.pem"):
+        yield "check-api", f"{HEAD}alerts: {{ channels: [ {{ name: a-b_1, {channel} }} ] }}\n".encode()
     for window in ("Mon-Fri 08:00-18:00", "Sat-Sun 22:00-24:00", "Mon-Sun 00:00-24:00"):
         yield "check-api", f"{HEAD}arrays:\n  - match: \"*\"\n{TENANT.format(', windows: [' + json.dumps(window) + ']')}".encode()
     yield "check-api", running().encode()
