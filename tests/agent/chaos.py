@@ -19,7 +19,9 @@ import threading
 import time
 
 import api
-from kills import Agent, Run, ROLES, DEADLINE_NS, STATE, VERIFY, bail, counts, plan, read_log
+from chaos_bus import Bus
+import kills
+from kills import Agent, Run, DEADLINE_NS, STATE, VERIFY, bail, counts, plan, read_log
 import kills_load
 from kills_load import Load, Player
 from kills_witness import Judge, Witness, length, now_ns
@@ -30,6 +32,7 @@ EVERY_S, PORT = 5, 6010		# of chaos.sh's configuration: between two anchors, and
 RETRIES = 5			# that the budget of agent/export/target.c gives from full
 SHARE = 0.2			# of a retry that each success gives back
 FILL = "/var/lib/holdfast/fill"
+ROLES = kills.ROLES + ["fleet"]
 GAP_S = 8			# between the beginnings of two faults, on average
 LONGEST_S = 40
 RECOVERY_S = 900		# breakers are open for five minutes at most
@@ -78,11 +81,12 @@ class Receiver(threading.Thread):
 
 
 class Tries:
-    """When somebody on this host began a TCP connection: the kernel counts, whether it came about or not.
-    Nobody but export does."""
+    """When export began a TCP connection: the kernel counts, whether it came about or not. Nobody else on this host
+    does, but for what the bus knows of (@others)."""
 
-    def __init__(self):
-        self.seen, self.times = self.opens(), []
+    def __init__(self, others):
+        self.others = others
+        self.seen, self.times = self.opens() - others(), []
 
     @staticmethod
     def opens():
@@ -90,9 +94,9 @@ class Tries:
         return int(values[names.index("ActiveOpens")])
 
     def look(self):
-        now = self.opens()
+        now = self.opens() - self.others()
         self.times += [time.monotonic()] * (now - self.seen)
-        self.seen = now
+        self.seen = max(now, self.seen)	# the one counts a moment before the other
 
     def storms(self, taken, starts):
         """Minutes with more tries than the interval, the budget, and fresh budgets of new processes give."""
@@ -108,14 +112,16 @@ class Tries:
 
 class Chaos:
     def __init__(self, seed):
-        self.random, self.agent, self.ledger = random.Random(seed), Agent(), Ledger("lab")
-        self.receiver, self.tries = Receiver(), Tries()
+        self.random, self.agent, self.ledger = random.Random(seed), Agent(ROLES), Ledger("lab")
+        self.receiver, self.bus = Receiver(), Bus()
+        self.tries = Tries(self.bus.opens)
         self.kills, self.hangs, self.happened, self.emitting = [], [], collections.Counter(), collections.Counter()
         self.active, self.next, self.parent_dead = {}, [], False	# active: kind -> (until, undo)
         self.roles = {"kill": [], "hang": []}
         self.kinds = {"kill": self.kill, "kill parent": self.kill_parent, "hang": self.hang, "hang parent": self.hang_parent,
                       "receiver down": lambda: self.receive("down"), "receiver slow": lambda: self.receive("slow"),
-                      "receiver flapping": lambda: self.receive("flapping"), "disk full": self.fill, "clock": self.clock}
+                      "receiver flapping": lambda: self.receive("flapping"), "disk full": self.fill, "clock": self.clock,
+                      "bus cut": self.bus.cut, "bus killed": self.bus.kill}
 
     # Each begins a fault. Return: how it is ended, None: by itself, False: it could not be.
 
@@ -285,10 +291,13 @@ def main():
         load.end = True
     for load in loads:
         load.join()
+    even = chaos.bus.even(STATE)
     chaos.kills.append((now_ns(), now_ns(), "parent"))	# in order, but its keeper ends as well
     chaos.agent.process.terminate()
     status = chaos.agent.process.wait(60)
     chaos.ledger.read()
+    published = chaos.bus.judged(STATE)
+    chaos.bus.end()
     samples = witness.stop()
     if not samples:
         bail("the witness ended")
@@ -298,6 +307,7 @@ def main():
     broken, times = read_log(promises)
     dark, outlived, (lost, _) = judge.unsupervised(), judge.outlived(), judge.lost_keepers()
     starts = [after / 1e9 for _, after, role in chaos.kills if role in ("export", "parent")]
+    bothered = chaos.bus.storms([after / 1e9 for _, after, role in chaos.kills if role in ("fleet", "parent")])
     storms, kept = chaos.tries.storms(chaos.receiver.taken, starts), collections.Counter(action for action, _ in promises)
     tried, taken = len(chaos.tries.times), len(chaos.receiver.taken)
     emitted = length(judge.emission) / 1e9
@@ -314,6 +324,9 @@ def main():
         (well, "when all is over the agent is whole again by itself", [level()]),
         (lives, "the array emits again", []),
         (anchors, "anchors arrive again", [chaos.receiver.mode]),
+        (even, "the bus has all that the audit log has", []),
+        *((good, "the bus: " + what, more) for good, what, *more in published),
+        (not bothered, f"fleet came to the bus {len(chaos.bus.middle.accepted)} times: never more in a minute than its breaker gives", bothered[:5]),
         (status == 0, "after all that it ends in order", [status]),
         (sum(chaos.emitting.values()) > len(chaos.kinds) and chaos.emitting["kill keeper"] and chaos.emitting["hang keeper"], f"what happened: {counts(chaos.happened)}; while emitting: {counts(chaos.emitting)}", []),
     ])
@@ -322,7 +335,8 @@ def main():
             json.dump({"seed": seed, "seconds": round(took, 1), "happened": chaos.happened, "while_emitting": chaos.emitting,
                        "emission_s": round(emitted, 1), "acknowledged": kept, "lost": len(broken), "unsupervised": len(dark),
                        "late": len(outlived), "keepers_lost": len(lost), "anchors": {"tried": tried, "taken": taken, "connected": chaos.receiver.came},
-                       "storms": len(storms), "records": len(times)}, f, indent=1)
+                       "storms": len(storms),
+                       "bus": {"came": len(chaos.bus.middle.accepted), "storms": len(bothered)}, "records": len(times)}, f, indent=1)
 
 
 if __name__ == "__main__":

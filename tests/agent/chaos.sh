@@ -19,6 +19,11 @@ audit: { segment_bytes: 1048576, warn_free_bytes: 8388608, refuse_free_bytes: 41
 export:
   anchors:
     - { kind: syslog_tcp, host: "127.0.0.1", port: 6010, every_s: 5 }
+fleet:
+  servers: [ { address: "127.0.0.1", port: 4223 } ]
+  host: chaos
+  tls: false
+  telemetry_s: 5
 END
 export HF HFD
 "$HF" solve focus --at 0,0,150 --amp 5% -o /tmp/one.hfs 2> /dev/null || bail solve

@@ -45,7 +45,7 @@ host() {
 	[[ $1 != 0 ]] || bus=2	# host0 has somebody in the middle
 	guest_array "lab$1"
 	for role in config backup; do folder "$state/$role" holdfast-parent 700; done
-	for role in audit auth keeper; do folder "$state/$role" "holdfast-$role" 700; done
+	for role in audit auth keeper export; do folder "$state/$role" "holdfast-$role" 700; done
 	folder "$run/parent" holdfast-parent 755
 	for role in keeper local; do folder "$run/$role" "holdfast-$role" 755; done
 	ln -s keeper/keeper.sock "$run/keeper.sock"

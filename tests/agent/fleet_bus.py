@@ -18,7 +18,9 @@ ADDRESS, PORT, NAME = "10.77.0.1", 4222, "bus.example"
 CA, LOG, CONF = "/tmp/pki/ca.pem", "/tmp/nats.log", "/tmp/nats.conf"
 PASSWORDS = {"boss": "b0ss", "reader": "r", "warden": "w"}
 CONFIG = """
+server_name: hub
 listen: "10.77.0.1:4222"
+mqtt { listen: "127.0.0.1:1884" }
 jetstream { store_dir: "/tmp/nats" }
 tls { cert_file: "/tmp/pki/bus.pem", key_file: "/tmp/pki/bus.key", timeout: 30 }
 authorization { timeout: 30 }
@@ -29,6 +31,9 @@ accounts { LAB { jetstream: enabled, users: [
   { user: warden, password: w, permissions: {
       publish: ["holdfast.lab.stop", "holdfast.lab.*.stop", "holdfast.lab.ping", "$JS.API.STREAM.INFO.holdfast", "$JS.API.DIRECT.GET.holdfast.>"]
       subscribe: ["holdfast.lab.>", "_INBOX.>"] } }
+  { user: mqtt, password: m, permissions: {
+      publish: ["holdfast.lab.stop", "holdfast.lab.*.stop"]
+      subscribe: ["holdfast.lab.*.event", "holdfast.lab.*.telemetry", "holdfast.lab.*.stopped", "$MQTT.sub.>"] } }
   %s
 ] } }
 """
@@ -68,12 +73,13 @@ class Server:
 class Middle(threading.Thread):
     """On the way to the server, as a proxy or a leaf of it is. Cut, it takes what comes and keeps it; mended, new connections are served at once; and
     what it has kept of older ones it gives when it is told to."""
-    ADDRESS, ROOM = "10.77.0.2", 1 << 20
+    ROOM = 1 << 20
 
-    def __init__(self):
+    def __init__(self, listen=("10.77.0.2", PORT), server=(ADDRESS, PORT)):
         super().__init__(daemon=True)
-        self.listener = socket.create_server((self.ADDRESS, PORT))
+        self.listener, self.server = socket.create_server(listen), server
         self.is_cut, self.keeps, self.cuts = False, False, 0
+        self.accepted, self.called = [], []	# when somebody came, and when we went to the server
         self.start()
 
     def cut(self):
@@ -89,6 +95,7 @@ class Middle(threading.Thread):
     def run(self):
         while True:
             client, _ = self.listener.accept()
+            self.accepted.append(time.monotonic())
             threading.Thread(target=self.carry, args=(client,), daemon=True).start()
 
     def held(self, born):
@@ -98,8 +105,9 @@ class Middle(threading.Thread):
         while self.is_cut:
             time.sleep(0.05)
         born, kept, ends = self.cuts, [], 0
+        self.called.append(time.monotonic())
         try:
-            server = socket.create_connection((ADDRESS, PORT), 5)
+            server = socket.create_connection(self.server, 5)
         except OSError:
             client.close()
             return
@@ -135,18 +143,20 @@ class Middle(threading.Thread):
 
 
 class Nats:
-    def __init__(self, user="boss"):
-        raw = socket.create_connection((ADDRESS, PORT), 30)
-        self.buffer, self.n = b"", 0
+    def __init__(self, user="boss", plain=None):
+        """@plain: the address of a server without TLS and users."""
+        raw = socket.create_connection(plain or (ADDRESS, PORT), 30)
+        self.buffer, self.n, self.reply = b"", 0, ""
         self.sock = raw
         try:
             info = b""
             while not info.endswith(b"\r\n"):	# not a byte of TLS
                 info += raw.recv(1) or self.gone()
-            self.sock = ssl.create_default_context(cafile=CA).wrap_socket(raw, server_hostname=NAME)
-            password = PASSWORDS.get(user) or user.replace("agent", "pw")
-            self.send("CONNECT " + json.dumps({"verbose": False, "pedantic": False, "user": user, "pass": password, "headers": True, "lang": "py",
-                                               "version": "0", "no_responders": True, "tls_required": True}) + "\r\nPING\r\n")
+            who = {"verbose": False, "pedantic": False, "headers": True, "lang": "py", "version": "0", "no_responders": True}
+            if not plain:
+                self.sock = ssl.create_default_context(cafile=CA).wrap_socket(raw, server_hostname=NAME)
+                who |= {"user": user, "pass": PASSWORDS.get(user) or user.replace("agent", "pw"), "tls_required": True}
+            self.send("CONNECT " + json.dumps(who) + "\r\nPING\r\n")
             while not self.line().startswith(("PONG", "-ERR")):
                 pass
         except OSError:
@@ -186,6 +196,7 @@ class Nats:
             elif words[0] in ("MSG", "HMSG"):
                 self.sock.settimeout(30)	# the rest of it is on the way
                 data = self.take(int(words[-1]) + 2)[:-2]
+                self.reply = words[3] if len(words) == (6 if words[0] == "HMSG" else 5) else ""
                 return words[1], data[int(words[-2]):] if words[0] == "HMSG" else data
             elif words[0] == "-ERR":
                 return " ".join(words)
@@ -221,24 +232,29 @@ def stored(bus, question):
 READ = {}	# host: what was read of it already, and behind which message of the stream
 
 
-def events(name, anew=False):
-    """What the stream has of a host, oldest first, as the server gives it by sequence number. @anew: all of it is read again."""
+def events(name, anew=False, plain=None):
+    """What the stream has of a host, oldest first. @anew: all of it is read again."""
     found, seq = ([], 0) if anew else READ.get(name, ([], 0))
-    bus = Nats()
-    while True:
-        message = stored(bus, {"seq": seq + 1, "next_by_subj": f"holdfast.lab.{name}.event"})
-        if not message:
+    bus = Nats(plain=plain)
+    inbox = f"_INBOX.events.{time.monotonic_ns()}"
+    made = bus.ask("$JS.API.CONSUMER.CREATE.holdfast", json.dumps({"stream_name": "holdfast", "config": {
+        "deliver_subject": inbox, "deliver_policy": "by_start_sequence", "opt_start_seq": seq + 1, "ack_policy": "none",
+        "filter_subject": f"holdfast.lab.{name}.event"}}).encode())
+    bus.subscribe(inbox)
+    for _ in range(made["num_pending"] if made else 0):
+        got = bus.next(30)
+        if not isinstance(got, tuple):
             break
-        found.append(json.loads(base64.b64decode(message["data"])))
-        seq = message["seq"]
+        found.append(json.loads(got[1]))
+        seq = int(bus.reply.split(".")[5])	# $JS.ACK.STREAM.CONSUMER.COPIES.PLACE...
     bus.close()
     READ[name] = found, seq
     return list(found)
 
 
-def newest(name, what="event"):
+def newest(name, what="event", plain=None):
     """The newest that the stream has of a host; {}: nothing."""
-    bus = Nats()
+    bus = Nats(plain=plain)
     message = stored(bus, {"last_by_subj": f"holdfast.lab.{name}.{what}"})
     bus.close()
     return json.loads(base64.b64decode(message["data"])) if message else {}

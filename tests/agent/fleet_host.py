@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """One host of the fleet: the processes of the agent, each started with the user and the rights of its unit (scripts/packaging/systemd), and the
 process fleet in a network namespace of its own. The others have no network. And what its audit log says, read from the disk."""
-import glob
 import json
 import os
 import re
@@ -12,6 +11,7 @@ import threading
 import time
 
 from live import HF, until
+from records import records
 
 BIN, SANDBOX = "/tmp/holdfastd", os.environ.get("SANDBOX", "kill")
 ROLES = ("audit", "auth", "keeper", "export", "local", "fleet")
@@ -115,17 +115,7 @@ class Host:
     # ---- what its audit log says
 
     def records(self):
-        """All of them, oldest first, from the disk."""
-        for path in sorted(glob.glob(self.state + "/audit/audit-*.log")):
-            with open(path, "rb") as f:
-                data = f.read()
-            at = 256
-            while at + 4 <= len(data):
-                size = int.from_bytes(data[at:at + 4], "little") & 0x7FFFFFFF
-                if not size or at + 40 + size > len(data):
-                    break
-                yield json.loads(data[at + 8:at + 8 + size])
-                at += size + 40
+        return records(self.state + "/audit")
 
     def silence(self):
         """A record in the log, so an event. Counted if it was answered 200."""

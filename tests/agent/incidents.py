@@ -275,9 +275,10 @@ def array_gone():
 class Stream:
     """GET /v1/incidents/stream over the unix socket, read by a thread."""
 
-    def __init__(self, last=None):
+    def __init__(self, last=None, bearer=None):
         self.events, self.status, self.over, self.comments, self.s = [], 0, False, 0, api.connect("local")
         self.s.sendall(("GET /v1/incidents/stream HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n"
+                        + (f"Authorization: Bearer {bearer}\r\n" if bearer else "")
                         + (f"Last-Event-ID: {last}\r\n" if last is not None else "") + "\r\n").encode())
         threading.Thread(target=self.read, daemon=True).start()
 
@@ -343,6 +344,21 @@ def streams():
     watch.kill()
     watch.wait()
     reset()
+    revoked()
+
+
+def revoked():
+    """A stream lasts as long as the token it was asked for with, and not a question longer."""
+    made = api.as_account("hf-system", lambda: api.Client("local").call("POST", "/v1/tokens", {}).json).get("result", {})
+    s = Stream(bearer=made.get("token"))
+    ok(until(lambda: s.status == 200 and s.events, 30) and not s.over, "a program listens with a token", made, s.status, s.events)
+    gone = api.Client("local").call("DELETE", f"/v1/tokens/{made.get('id')}")
+    ok(gone.status == 200, "the token is revoked", gone.status, gone.json)
+    ok(until(lambda: s.over, 20), "its stream ends", s.events[-1:])
+    ok(s.events[-1:] == [{"event": "end", "data": "unauthenticated"}], "and says why", s.events[-1:])
+    anew = Stream(bearer=made.get("token"))
+    ok(until(lambda: anew.status, 20) and anew.status == 401, "and there is no other with it", anew.status)
+    anew.s.close()
     state("trip/array0", "resolved")
     old = kill("local")
     ok(until(lambda: s.over, 30) and until(lambda: child(AGENT, "local") not in (0, old) and get("/v1/status")[0] == 200, 60), "a killed process ends it")

@@ -10,7 +10,6 @@ ledger, the driver's status page (kills_witness.py), and the audit log with what
 Every round kills each process twice or more and the parent last: a new parent starts the others without
 the waits that the old one had come to."""
 import collections
-import glob
 import json
 import os
 import random
@@ -24,6 +23,7 @@ import api
 from kills_load import LEASE, Load, Player
 from kills_witness import Judge, Witness, length, now_ns, without
 from ledger import Ledger
+from records import records
 
 HFD = os.environ.get("HFD", "build/agent/holdfastd")
 VERIFY = os.environ.get("HFV", "build/agent/holdfast-audit-verify")
@@ -56,8 +56,8 @@ def stat_of(pid):
 
 
 class Agent:
-    def __init__(self):
-        self.process, self.known = None, {}	# known: pid -> role, of children of this parent
+    def __init__(self, roles=tuple(ROLES)):
+        self.process, self.known, self.roles = None, {}, roles	# known: pid -> role, of children of this parent
         self.log = open(LOG, "ab")
 
     def start(self):
@@ -90,7 +90,7 @@ class Agent:
         except (OSError, api.Closed):
             return False
         states = [p.get("state") for p in answer.result.get("processes", [])]
-        return len(states) == len(ROLES) and set(states) == {"ready"}
+        return len(states) == len(self.roles) and set(states) == {"ready"}
 
 
 class Run:
@@ -182,22 +182,10 @@ class Run:
             self.parent()
 
 
-def records():
-    """Of the audit log, in order; whether they are what was written is the verifier's business."""
-    for path in sorted(glob.glob(STATE + "/audit-*.log")):
-        data, at = open(path, "rb").read(), 256
-        while at + 4 <= len(data):
-            size = int.from_bytes(data[at:at + 4], "little") & 0x7FFFFFFF
-            if not size:
-                break
-            yield json.loads(data[at + 8:at + 8 + size])
-            at += size + 40
-
-
 def read_log(promises):
     """Return: promises that were broken, and when records were written."""
     intents, acts, closed, times = {}, set(), set(), []
-    for r in records():
+    for r in records(STATE):
         times.append(r["mono_ns"])
         if r["phase"] == "intent":
             intents[r["seq"]] = r["action"], r["detail"].get("label") if r["action"] == LEASE else r["corr"]
