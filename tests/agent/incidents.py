@@ -9,6 +9,7 @@ import hmac
 import http.server
 import json
 import os
+import pwd
 import re
 import signal
 import socket
@@ -349,7 +350,10 @@ def streams():
 
 def revoked():
     """A stream lasts as long as the token it was asked for with, and not a question longer."""
+    account = {"user": "listener", "role": "system", "uid": pwd.getpwnam("hf-system").pw_uid}
+    ok(api.Client("local").call("POST", "/v1/users", account).status == 200, "a service account")
     made = api.as_account("hf-system", lambda: api.Client("local").call("POST", "/v1/tokens", {}).json).get("result", {})
+    ok("token" in made, "and its token", made)
     s = Stream(bearer=made.get("token"))
     ok(until(lambda: s.status == 200 and s.events, 30) and not s.over, "a program listens with a token", made, s.status, s.events)
     gone = api.Client("local").call("DELETE", f"/v1/tokens/{made.get('id')}")
