@@ -347,6 +347,8 @@ static const struct hf_config_key health_keys[] = {
 	    "resident memory of all processes of the agent together, shared pages counted in each"),
 	INT("cpu_percent", "%", 1, 6400, "50", LIVE,
 	    "processor time of all processes of the agent together, of one processor"),
+	INT("standbys", "", 0, 4, "0", LIVE,
+	    "how many should stand by (holdfastd --standby); with fewer the check standby warns"),
 	INT("temperature_margin_mc", "mC", 0, 50000, "5000", LIVE,
 	    "how far below the temperature that trips it is said"),
 	INT("self_test_hours", "h", 1, 8760, "168", LIVE,

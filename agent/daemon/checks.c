@@ -51,6 +51,7 @@ static const struct check {
 	CHECK(PARENT, "cpu", false, 15, 5, "the agent uses no more of the processor than it should"),
 	CHECK(PARENT, "clock", false, 1, 15, "the time of day goes on evenly"),
 	CHECK(PARENT, "configuration", false, 2, 1, "the file is what is in force"),
+	CHECK(PARENT, "standby", false, 2, 1, "as many stand by as the configuration wants"),
 #undef CHECK
 };
 
@@ -187,6 +188,7 @@ void hf_checks_round(struct hf_checks *w)
 	found(w, check_find(w, "cpu"), &own.cpu);
 	found(w, check_find(w, "clock"), &own.clock);
 	found(w, check_find(w, "configuration"), &own.configuration);
+	found(w, check_find(w, "standby"), &own.standby);
 	ask_nobody(w);
 	for (size_t i = 0; i < CHECKS; i++)
 		if (hf_health_tick(&w->check[i], now_ns(w), real_ns))

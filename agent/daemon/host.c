@@ -119,6 +119,7 @@ void hf_host_configured(struct hf_host *h, const json_t *part, const char *text,
 {
 	h->memory_mib = (double)hf_config_int(part, "health.memory_mib");
 	h->cpu_percent = (double)hf_config_int(part, "health.cpu_percent");
+	h->standbys = (double)hf_config_int(part, "health.standbys");
 	digest(text, len, h->digest);
 	h->mtime = (struct timespec){ 0 };	/* look at the file again */
 }
@@ -156,6 +157,16 @@ static struct hf_finding configuration(struct hf_host *h, const char *path)
 	return h->file;
 }
 
+/* ----------------------------------------------------------------- standby */
+
+static struct hf_finding standby(const struct hf_host *h, const struct hf_parent *p)
+{
+	double have = hf_primary_standbys(p->env.primary);
+
+	return hf_finding(have < h->standbys ? HF_HEALTH_WARN : HF_HEALTH_OK, have, h->standbys,
+			  "%.0f of %.0f stand by", have, h->standbys);
+}
+
 void hf_host_look(struct hf_host *h, struct hf_parent *p, struct hf_host_findings *f)
 {
 	const struct hf_clock *clock = hf_parent_clock(p);
@@ -167,6 +178,7 @@ void hf_host_look(struct hf_host *h, struct hf_parent *p, struct hf_host_finding
 	f->cpu = cpu(h, p, own, now_ns);
 	f->clock = clock_of(h, clock);
 	f->configuration = configuration(h, hf_parent_config_file(p));
+	f->standby = standby(h, p);
 	h->seen_ns = now_ns;
 	json_decref(own);
 }

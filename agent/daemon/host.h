@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the parent itself sees of processes, memory, processor, clock and the
- * configuration's file.
+ * What the parent itself sees of processes, memory, processor, clock, the
+ * configuration's file and those that stand by.
  */
 #ifndef HF_DAEMON_HOST_H
 #define HF_DAEMON_HOST_H
@@ -17,7 +17,7 @@ struct hf_parent;
 /* What was seen the last time. Zeros at first. */
 struct hf_host {
 	uint64_t seen_ns, cpu_us;
-	double memory_mib, cpu_percent;	/* of the configuration */
+	double memory_mib, cpu_percent, standbys;	/* of the configuration */
 	int64_t offset_ns;		/* of the time of day against the loop's clock */
 	unsigned char digest[32];	/* SHA-256 of the text in force */
 	struct timespec mtime;		/* of the file that was read last, */
@@ -27,7 +27,7 @@ struct hf_host {
 };
 
 struct hf_host_findings {
-	struct hf_finding processes, memory, cpu, clock, configuration;
+	struct hf_finding processes, memory, cpu, clock, configuration, standby;
 };
 
 void hf_host_look(struct hf_host *h, struct hf_parent *p, struct hf_host_findings *f);

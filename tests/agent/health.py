@@ -26,10 +26,10 @@ from live import HF, child, ctl, ok, plan, player, sim, until
 
 HFD, SANDBOX, CONFIG, LOG = sys.argv[1:5]
 STATE = "/var/lib/holdfast"
-ROLES = ("audit", "auth", "keeper", "export", "local", "front")
+ROLES = ("audit", "auth", "keeper", "export", "local", "front", "fleet")
 SELF_TEST = 3 << 30 | 40 << 16 | 0xDF << 8 | 0x23   # HOLDFAST_IOC_SELF_TEST
 MMAP, POPULATE = 9, 0x8000 | 0x22
-HUNG_CALLS, ASKERS = 150, 5     # for each of seven processes: over 1000
+HUNG_CALLS, ASKERS = 130, 5     # for each of eight processes: over 1000
 flipped = set()
 
 
@@ -155,6 +155,19 @@ class Collector:
     def off(self):
         self.s.shutdown(socket.SHUT_RDWR)
         self.s.close()
+
+
+class Bus:
+    """nats-server, where the configuration has the fleet's."""
+
+    def on(self):
+        with open("/tmp/nats.conf", "w", encoding="ascii") as f:
+            f.write('listen: "127.0.0.1:4222"\njetstream { store_dir: "/tmp/nats", max_file_store: 1073741824 }\n')
+        self.p = subprocess.Popen(["nats-server", "-c", "/tmp/nats.conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def off(self):
+        self.p.kill()
+        self.p.wait()
 
 
 class Hold:
@@ -366,6 +379,23 @@ def clock():
     says("clock", "ok", seconds=60)
 
 
+def standby():
+    """One is wanted: there is none, one comes, it is lost."""
+    def other():
+        with open(LOG, "ab") as log:
+            return subprocess.Popen([HFD, "--standby", "--config", CONFIG, "--sandbox", SANDBOX], stdout=log, stderr=log)
+    configure("cpu_percent: 60", "standbys: 1, cpu_percent: 60")
+    ok(says("standby", "warn"), f"standby: none is there: {check('standby')['text']}", check("standby"))
+    there = other()
+    ok(says("standby", "ok", seconds=30), "standby: ok when one is", check("standby"))
+    flip("standby", ("warn",), there.kill, lambda: configure("standbys: 1, ", ""), "it is killed")
+    there.wait()
+
+
+def fleet():
+    flip("fleet", ("warn", "fail"), bus.off, bus.on, "the bus is gone", 60, 90, pause=0.5)
+
+
 def configuration():
     with open(CONFIG, "ab") as f:
         f.write(b"# somebody was here\n")
@@ -509,12 +539,13 @@ def main():
     global agent
     collector.on()
     listener.on()
+    bus.on()
     with open(LOG, "ab") as log:
         agent = subprocess.Popen([HFD, "--config", CONFIG, "--sandbox", SANDBOX], stdout=log, stderr=log)
     ok(until(lambda: report()["health"] == "ok", 60), "all is well", levels())
     asked()
     for fault in (processes, driver, node, sensors, temperature, supply, trips, alerts, beat, events, leases, limits, calibration, anchors, keys, certificate,
-                  configuration, memory, cpu, clock, disk, audit, self_tests, database):
+                  configuration, standby, fleet, memory, cpu, clock, disk, audit, self_tests, database):
         fault()
     names = {c["name"] for c in report()["checks"]}
     ok(names and names == flipped, "every check was flipped", names ^ flipped)
@@ -534,10 +565,12 @@ def main():
        f"p99 {times[len(times) * 99 // 100]:.3f} s, latest {times[-1]:.3f} s")
     agent.terminate()
     ok(agent.wait(30) == 0, "the agent ends in order")
+    bus.off()
     plan()
 
 
 agent = None
 listener = Listener()
 collector = Collector()
+bus = Bus()
 main()

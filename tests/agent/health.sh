@@ -35,6 +35,10 @@ health: { memory_mib: 200, cpu_percent: 60 }
 export:
   anchors:
     - { kind: syslog_tcp, host: "127.0.0.1", port: 601, every_s: 1 }
+fleet:
+  servers: [ { address: "127.0.0.1" } ]
+  host: here
+  tls: false
 alerts:
   channels:
     - { name: sink, kind: webhook, url: "http://127.0.0.1:9099/" }

@@ -207,6 +207,21 @@ Test(checks, processes_clock_and_file)
 	end();
 }
 
+Test(checks, nobody_stands_by_who_should)
+{
+	begin_with(PLAIN);
+	round_(2);
+	round_(2);
+	cr_expect_str_eq(says("standby", "health"), "ok", "none is wanted");
+	end();
+	begin_with(PLAIN "health: { standbys: 2 }\n");
+	round_(2);
+	round_(2);
+	cr_expect_str_eq(says("standby", "health"), "warn");
+	cr_expect_str_eq(says("standby", "text"), "0 of 2 stand by");
+	end();
+}
+
 Test(checks, who_uses_too_much_is_started_again_if_nothing_emits_by_it)
 {
 	begin_with(PLAIN "health: { memory_mib: 4000 }\n");

@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 
+from pipe_cost import pipe_us
+
 SECONDS = 120		# of each part; a scrape comes every 15 s
 
 
@@ -20,6 +22,8 @@ def main():
                     "tests/bench/overhead_guest.sh"], check=True, env=env, stdout=sys.stderr)
     with open(os.path.join(folder, "overhead.json"), encoding="utf-8") as f:
         result = json.load(f)
+    result["pipe_us"] = {"this machine": pipe_us(), "its guest": result["pipe_us"]}
+    result["ratios"]["system_call_in_the_guest"] = result["pipe_us"]["its guest"] / result["pipe_us"]["this machine"]
     result["commit"] = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False).stdout.strip()
     json.dump(result, sys.stdout)
 

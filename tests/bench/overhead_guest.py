@@ -13,6 +13,7 @@ import urllib.request
 import api
 from live import child, player, until
 from ledger import Ledger
+from pipe_cost import pipe_us
 
 NODE_PORT, SCRAPE_S, POLL_HZ = 9100, 15, 10
 SCRAPES = 40
@@ -123,7 +124,7 @@ def main():
     node.kill()
     with open(out, "w", encoding="utf-8") as f:
         json.dump({
-            "seconds": seconds, "polls_per_s": poll.answers / seconds,
+            "pipe_us": pipe_us(), "seconds": seconds, "polls_per_s": poll.answers / seconds,
             "cpu_percent": {role: {"scraped every 15 s": keeps[role], "and asked for the array ten times a second": polled[role]} for role in keeps},
             "memory_mib": {"resident, of each process": rss, "resident, what is shared counted once": pss,
                            "node_exporter": node_rss},
