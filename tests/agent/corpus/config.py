@@ -52,7 +52,11 @@ def rules(_):
                  "peers:\n  - { uid: 1, role: user, tenant: nowhere }", "peers:\n  - { uid: 1, role: public }", "peers:\n  - { uid: 4294967295, role: admin }",
                  "peers:\n  - { uid: 1, role: root }", "export: { anchors: [ { kind: file } ] }", "export: { anchors: [ { kind: syslog_tcp, path: /x/y } ] }",
                  "export: { anchors: [ { kind: syslog_tls, host: a, port: 1, path: /x/y } ] }", "export: { anchors: [ { kind: syslog_tcp, host: a, port: 1, ca: /x/y } ] }",
-                 "export: { anchors: [ { kind: file, path: /var/lib/holdfast/audit/x } ] }"]:
+                 "export: { anchors: [ { kind: file, path: /var/lib/holdfast/audit/x } ] }",
+                 "fleet: { servers: [ { address: \"192.0.2.7\" } ], tls: false }", "fleet: { servers: [ { address: \"192.0.2.7\" } ], host: a }",
+                 "fleet: { servers: [ { address: \"192.0.2.7\" } ], host: a, ca: /etc/ssl/x.pem }", "fleet: { servers: [ { address: nats.example } ], host: a, tls: false }",
+                 "fleet: { servers: [ { address: \"192.0.2.7\" }, { address: \"192.0.2.7\" } ], host: a, tls: false }", "fleet: { secret: export-x }",
+                 "fleet: { servers: [ { address: \"192.0.2.7\" } ], host: a, tls: false, user: x }", "fleet: { servers: [ { address: \"192.0.2.7\" } ], host: a.b, tls: false }"]:
         yield "apply", (HEAD + text + "\n").encode()
 
 
@@ -116,7 +120,7 @@ COMPANIONS = {
     "session_admin_idle_s": {"session_admin_max_s": 86400}, "session_admin_max_s": {"session_admin_idle_s": 60},
     "lockout_max_s": {"lockout_start_s": 1}, "keep_bytes": {"segment_bytes": 65536}, "connections": {"connections_per_source": 1},
     "connections_per_source": {"connections": 896}, "tls_certificate": {"tls_key": "/srv/x"}, "tls_key": {"tls_certificate": "/srv/x"},
-    "reserve_bytes": {"refuse_free_bytes": 1073741824, "warn_free_bytes": 1099511627776},
+    "servers": {"host": "a", "tls": False}, "reserve_bytes": {"refuse_free_bytes": 1073741824, "warn_free_bytes": 1099511627776},
 }
 
 
@@ -133,7 +137,7 @@ SINGULAR = {"keeper_deadline", "refuse_free_bytes", "warn_free_bytes", "max_leas
 def whole(doc):
     """The key of the unit test in a configuration that is right as a whole; None: it is about more than one key."""
     doc = {"environment": "test", **doc}
-    if repeats(doc) or "export" in doc or "channels" in doc.get("alerts", {}) or "peers" in doc or SINGULAR & set(re.findall(r"[a-z_]+", json.dumps(doc))):
+    if repeats(doc) or "export" in doc or "channels" in doc.get("alerts", {}) or "peers" in doc or "secret" in doc.get("fleet", {}) or SINGULAR & set(re.findall(r"[a-z_]+", json.dumps(doc))):
         return None
     if "tenants" in doc:
         doc["arrays"] = [{"match": "*"}]
@@ -159,6 +163,8 @@ def benign(_):
                     "kind: alertmanager, url: \"http://[2001:db8::1]:9093\", resolved: false", "kind: syslog_tcp, host: log.example, port: 601",
                     "kind: syslog_tls, host: \"192.0.2.9\", port: 6514, ca: /etc/ssl/x.pem"):
         yield "check-api", f"{HEAD}alerts: {{ channels: [ {{ name: a-b_1, {channel} }} ] }}\n".encode()
+    for fleet in ("host: a-b_1, tls: false", "host: a, ca: /etc/ssl/x.pem, tls_name: nats.example, user: x, secret: fleet-x", "host: a, tls: false, secret: fleet-x, telemetry_s: 1"):
+        yield "check-api", f"{HEAD}fleet: {{ servers: [ {{ address: \"2001:db8::1\" }}, {{ address: \"192.0.2.7\", port: 4223 }} ], {fleet} }}\n".encode()
     for window in ("Mon-Fri 08:00-18:00", "Sat-Sun 22:00-24:00", "Mon-Sun 00:00-24:00"):
         yield "check-api", f"{HEAD}arrays:\n  - match: \"*\"\n{TENANT.format(', windows: [' + json.dumps(window) + ']')}".encode()
     yield "check-api", running().encode()
