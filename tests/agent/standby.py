@@ -14,10 +14,11 @@ import sys
 
 import api
 from hang import hang
-from kills import bail, records, stat_of
+from kills import bail, stat_of
 from kills_load import Player, Promising
 from kills_witness import StatusPage, now_ns
 from ledger import Ledger
+from records import records
 from live import ok, plan, until
 
 HFD, SANDBOX = os.environ["HFD"], os.environ["SANDBOX"]
@@ -186,7 +187,7 @@ def figures(run):
 
 def judge(run, want):
     verify = subprocess.run([VERIFY, STATE], capture_output=True, text=True, check=False)
-    log = list(records())
+    log = list(records(STATE))
     overs = [r["detail"] for r in log if r["action"] == "agent.takeover"]
     ways = [WAYS[i % len(WAYS)] for i in range(want)]
     done = {(r["action"], r["corr"]) for r in log if r["phase"] == "outcome" and r["result"] == "ok"}
