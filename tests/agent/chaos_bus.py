@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """The bus of chaos.py: a nats-server, and what lies between it and the process fleet, which counts how often it is bothered."""
 import subprocess
-import time
 
 from fleet_bus import Middle, Nats, events, newest
 from fleet_events import compare, of_fleet

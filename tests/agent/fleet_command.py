@@ -8,7 +8,7 @@ import time
 from fleet_events import judge, wanted
 from fleet_stops import back, by_bus, stop_and
 from ledger import Ledger
-from live import HF, ok, until
+from live import HF, ok
 
 
 def creds(name, text, mode=0o600):
