@@ -4,7 +4,7 @@
 
 agent_fleet() { scripts/vm --kernel uml --mem 1200 --timeout 1700 -- tests/agent/fleet.sh; }
 
-STEP_SHARED=half
+STEP_SHARED=1
 STEP_TIMEOUT=1800
 step_tap agent-fleet agent_fleet
 STEP_TIMEOUT=1200

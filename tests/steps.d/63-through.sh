@@ -5,5 +5,5 @@
 
 agent_through() { scripts/vm --kernel uml --timeout 800 -- tests/agent/through.sh; }
 
-STEP_SHARED=half
+STEP_SHARED=1
 step_tap agent-through agent_through

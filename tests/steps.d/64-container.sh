@@ -25,5 +25,4 @@ container_image() {
 
 STEP_SHARED=1
 step_cmd container-image container_image
-STEP_SHARED=half
 step_tap agent-container scripts/vm --kernel uml --timeout 600 --strict -- tests/agent/container.sh

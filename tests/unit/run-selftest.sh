@@ -123,28 +123,6 @@ step_cmd b busy b a
 STEP_SHARED=
 step_cmd last alone
 END
-expect "two that mostly wait take the place of one" 0 "4 passed, 0 failed" <<'END'
-here=$(dirname "${BASH_SOURCE[0]}")
-meet() { # own
-	touch "$here/$1.here"
-	# with one processor there is no place for the third
-	for _ in $(seq 100); do
-		[[ $(nproc) -gt 1 && $(compgen -G "$here/*.here" | wc -l) -lt 3 ]] || break
-		sleep 0.1
-	done
-	[[ $(nproc) == 1 || $(compgen -G "$here/*.here" | wc -l) == 3 ]] || return
-	sleep 0.3
-	touch "$here/$1.left"
-}
-# with two processors there is no place for it beside all of them
-full() { [[ $(nproc) -gt 2 ]] || compgen -G "$here/*.left"; }
-STEP_SHARED=half
-step_cmd a meet a
-step_cmd b meet b
-STEP_SHARED=1
-step_cmd c meet c
-step_cmd d full
-END
 expect "a step that takes its runner with it" 1 "1 passed, 1 failed" <<'END'
 kill_runner() { kill -KILL "$(ps -o ppid= -p $PPID)"; }
 STEP_SHARED=1
