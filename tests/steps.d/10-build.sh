@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash
 # The modules build for every kernel, and do so from nothing, with all warnings (W=1) and sparse
 # (C=2), without a word.
 
@@ -19,6 +19,7 @@ build_warns() {
 		END { exit bad }' "$log"
 }
 
-STEP_SHARED=1
-for kernel in 6.1 6.12 uml; do step_cmd "warnings-$kernel" build_warns "$kernel"; done
-for kernel in 6.1 6.12 uml; do step_cmd "modules-$kernel" scripts/build-modules "$kernel"; done
+for kernel in 6.1 6.12 uml; do
+	step_cmd "warnings-$kernel" build_warns "$kernel"
+	step_cmd "modules-$kernel" scripts/build-modules "$kernel"
+done

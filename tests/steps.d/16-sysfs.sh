@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash
 # What monitors and udev make of an array, with the programs that people have.
 
-STEP_SHARED=1
 step_tap udev-6.12 scripts/vm --kernel 6.12 --strict --timeout 300 -- tests/vm/udev.sh
 for kernel in 6.1 6.12; do
 	step_tap "hwmon-$kernel" scripts/vm --kernel "$kernel" --strict --timeout 300 -- \
