@@ -44,7 +44,7 @@ class Agent:
             answer = get("/v1/status")
         except (OSError, api.Closed):
             return False
-        states = [p["state"] for p in answer.result.get("processes", [])]
+        states = [p["state"] for p in answer.result.get("processes", []) if p["state"] != "off"]
         return len(states) >= 6 and all(s == "ready" for s in states)
 
     def stop(self):

@@ -89,7 +89,7 @@ class Agent:
             client.close()
         except (OSError, api.Closed):
             return False
-        states = [p.get("state") for p in answer.result.get("processes", [])]
+        states = [p.get("state") for p in answer.result.get("processes", []) if p.get("state") != "off"]
         return len(states) == len(self.roles) and set(states) == {"ready"}
 
 
