@@ -194,7 +194,7 @@ check "and is taken" until_true 10 grep -q '^holdfast-export READY=1' $told
 kill $crowd
 mark_log
 kill -TERM "$(role_pid export)"
-check "TERM to it: it has not failed" until_true 20 said_since 'process.stop.*export.*in order'
+check "TERM to it: it has not failed" until_true 5 said_since 'process.stop.*export.*in order'
 : > $told
 for role in $roles; do role_keep "$role"; done
 check "all six are ready" ready 60 6

@@ -428,10 +428,10 @@ def cpu():
     def fault():
         for _ in range(2):
             threading.Thread(target=hammer, daemon=True).start()
-    configure("cpu_percent: 60", "cpu_percent: 50")
+    configure("cpu_percent: 60", "cpu_percent: 20")
     # twenty questions a second would be the fault themselves on a slow machine
     flip("cpu", ("warn",), fault, stop.set, "somebody asks all the time", 90, 60, pause=3)
-    configure("cpu_percent: 50", "cpu_percent: 60")
+    configure("cpu_percent: 20", "cpu_percent: 60")
 
 
 def disk():
