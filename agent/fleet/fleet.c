@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The fleet process: between the bus and the agent. From the audit log, its
- * checkpoints and the keeper's state to messages; from a stop to SILENCE, which
- * is all that the bus can do here.
+ * The fleet process: from the audit log, its checkpoints and the keeper's state
+ * to messages on the bus. What comes from there is silence.c's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,13 +17,11 @@
 #include "health.h"
 #include "retry.h"
 #include "service.h"
+#include "silence.h"
 
 #define POLL_NS		(500 * HF_MS)	/* until audit is asked again when it had nothing */
 #define ASK_NS		(10 * HF_S)	/* for audit, auth and keeper to answer */
-#define SILENCE_NS	(1 * HF_S)
-#define STATES_NS	(5 * HF_S)	/* for what the driver says after it */
-#define AGAIN_NS	(100 * HF_MS)	/* until silence is asked for again */
-#define AGAIN_MOST	300
+#define TELEMETRY_NS	(1 * HF_S)	/* for the keeper to say it */
 #define STOP_NS		(1500 * HF_MS)
 #define BACK_NS		(250 * HF_MS)	/* full jitter below this, doubled up to ... */
 #define BACK_MOST_NS	(10 * HF_S)
@@ -46,7 +43,7 @@ struct fleet {
 	struct fleet_feed feed;
 	struct hf_breaker breaker;
 	struct hf_breaker_ticket ticket;
-	struct hf_timer *again, *poll, *telemetry, *silence, *ending;
+	struct hf_timer *again, *poll, *telemetry, *ending;
 	enum out out;
 	bool trying, up, stopping;
 	uint32_t failures_in_a_row;
@@ -55,13 +52,11 @@ struct fleet {
 	json_t *anchor;			/* the newest, not yet stored; NULL: none */
 	json_int_t anchor_sent;		/* size of what is under way */
 
-	struct fleet_stop stop[FLEET_STOPS];
-	unsigned int stop_tries[FLEET_STOPS];
-	bool stop_used[FLEET_STOPS], stop_asked[FLEET_STOPS], stop_again[FLEET_STOPS];
+	struct fleet_silence silence;
 
 	json_t *health;			/* of the parent's last PING */
 	uint64_t even_ns;		/* when all was stored last */
-	uint64_t failures, again_stored, anchors, said, unsaid, stops;
+	uint64_t failures, again_stored, anchors, said, unsaid;
 	char error[HF_ERR_LEN];
 };
 
@@ -320,156 +315,15 @@ static void telemetry(void *arg)
 
 	hf_timer_in(f->telemetry, f->telemetry_ns);
 	if (!keeper || hf_link_request(keeper, HF_MSG_TELEMETRY, NULL, json_object(), -1,
-				       now_ns(f) + SILENCE_NS, on_telemetry, f))
+				       now_ns(f) + TELEMETRY_NS, on_telemetry, f))
 		on_telemetry(f, 502, NULL);
-}
-
-/* ------------------------------------------------------------------- silence */
-
-static const struct hf_actor bus_actor = {
-	.name = "fleet", .source = "nats", .role = HF_ROLE_USER, .via = HF_VIA_NETWORK,
-	.proof = HF_PROOF_NONE, .uid = UINT32_MAX,
-};
-
-/* One stop as it was when the keeper was asked; @i: its place. */
-struct asked {
-	struct fleet *f;
-	unsigned int i;
-	struct fleet_stop stop;
-	json_t *silenced;
-};
-
-static void ask_silence(struct fleet *f, unsigned int i);
-
-/* One that came into the same place since has not been done with it. */
-static void stop_done(struct fleet *f, unsigned int i)
-{
-	f->stop_asked[i] = false;
-	f->stop_used[i] = f->stop_again[i];
-	f->stop_again[i] = false;
-	if (f->stop_used[i])
-		ask_silence(f, i);
-}
-
-/* { array, serial, state } of each; NULL: nobody has said. */
-static json_t *states(const json_t *arrays)
-{
-	json_t *list = json_is_array(arrays) ? json_array() : NULL;
-	const json_t *a;
-	size_t i;
-
-	json_array_foreach((json_t *)arrays, i, a)
-		json_array_append_new(list, json_pack("{s:O*, s:O*, s:O*}",
-						      "array", json_object_get(a, "array"),
-						      "serial", json_object_get(a, "serial"),
-						      "state", json_object_get(a, "state")));
-	return list;
-}
-
-/* That it was silenced, and what the driver says since: nobody need take our word for it. */
-static void acknowledge(void *arg, int status, const json_t *result)
-{
-	struct asked *a = arg;
-	struct fleet *f = a->f;
-	const struct fleet_stop *s = &a->stop;
-	json_t *list = states(status == 200 ? json_object_get(result, "arrays") : NULL);
-	char id[HF_CORR_TEXT], subject[FLEET_SUBJECT];
-	json_t *j = fleet_envelope(&f->s.names);
-
-	json_object_set_new(j, "id", json_string(hf_corr_none(&s->corr) ? "" :
-						 hf_corr_text(&s->corr, id)));
-	json_object_set_new(j, "t_ns", real_time(f));
-	json_object_set_new(j, "latch", json_boolean(s->latch));
-	json_object_set_new(j, "silenced", a->silenced);
-	json_object_set_new(j, "arrays", list ?: json_null());
-	fleet_bus_say(f->bus, fleet_subject(&f->s.names, "stopped", subject),
-		      json_dumps(j, JSON_COMPACT));
-	json_decref(j);
-	free(a);
-}
-
-static void not_silenced(struct fleet *f, unsigned int i, int status)
-{
-	f->stop_asked[i] = f->stop_again[i] = false;	/* it is asked for again in any case */
-	if (++f->stop_tries[i] >= AGAIN_MOST) {
-		hf_log_sec(HF_LOG_ERROR, "fleet.stop", &f->stop[i].corr,
-			   "the keeper has not said that all is silent (%d)", status);
-		f->stop_used[i] = false;
-	} else {
-		hf_timer_in(f->silence, AGAIN_NS);
-	}
-}
-
-static void on_silenced(void *arg, int status, const json_t *result)
-{
-	struct hf_link *keeper;
-	struct asked *a = arg;
-	struct fleet *f = a->f;
-
-	if (status != 200) {
-		not_silenced(f, a->i, status);
-		free(a);
-		return;
-	}
-	a->silenced = json_incref(json_object_get(result, "silenced"));
-	stop_done(f, a->i);	/* the next one does not wait for what follows */
-	keeper = hf_service_link(f->svc, HF_PROC_KEEPER);
-	if (!keeper || hf_link_request(keeper, HF_MSG_TELEMETRY, NULL, json_object(), -1,
-				       now_ns(f) + STATES_NS, acknowledge, a))
-		acknowledge(a, 502, NULL);
-}
-
-static void ask_silence(struct fleet *f, unsigned int i)
-{
-	struct hf_link *keeper = hf_service_link(f->svc, HF_PROC_KEEPER);
-	const struct fleet_stop *s = &f->stop[i];
-	struct asked *a = malloc(sizeof(*a));
-
-	if (!a) {
-		hf_timer_in(f->silence, AGAIN_NS);
-		return;
-	}
-	*a = (struct asked){ .f = f, .i = i, .stop = *s };
-	f->stop_asked[i] = true;
-	if (!keeper || hf_link_request(keeper, HF_MSG_SILENCE, &s->corr,
-				       json_pack("{s:i, s:b, s:o}", "array", -1, "latch",
-						 (int)s->latch, "actor", hf_actor_json(&bus_actor)),
-				       -1,
-				       now_ns(f) + SILENCE_NS, on_silenced, a))
-		on_silenced(a, 502, NULL);
-}
-
-/* A keeper that is not there has silenced; one that comes back is asked all the same. */
-static void on_silence(void *arg)
-{
-	struct fleet *f = arg;
-
-	for (unsigned int i = 0; i < FLEET_STOPS; i++)
-		if (f->stop_used[i] && !f->stop_asked[i])
-			ask_silence(f, i);
 }
 
 static void stop_from_bus(void *arg, const struct fleet_stop *s)
 {
 	struct fleet *f = arg;
-	unsigned int i = 0;
 
-	f->stops++;
-	while (i < FLEET_STOPS - 1 && f->stop_used[i])
-		i++;
-	/* With no place left the last one stands for both. */
-	f->stop[i].latch = s->latch || (f->stop_used[i] && f->stop[i].latch);
-	f->stop[i].corr = s->corr;
-	if (hf_corr_none(&f->stop[i].corr))
-		hf_corr_new(hf_service_random(f->svc), &f->stop[i].corr);
-	hf_log_sec(HF_LOG_NOTICE, "fleet.stop", &f->stop[i].corr, "the bus says stop%s",
-		   s->latch ? ", latched" : "");
-	f->stop_used[i] = true;
-	f->stop_tries[i] = 0;
-	if (f->stop_asked[i])
-		f->stop_again[i] = true;
-	else
-		ask_silence(f, i);
+	fleet_silence_say(&f->silence, s);
 }
 
 static void ended(void *arg)
@@ -574,9 +428,9 @@ static int start(struct hf_service *svc, struct hf_err *e)
 	if (!ret)
 		ret = hf_timer_new(&f->telemetry, loop, telemetry, f);
 	if (!ret)
-		ret = hf_timer_new(&f->silence, loop, on_silence, f);
-	if (!ret)
 		ret = fleet_bus_new(&f->bus, loop, &f->s, &bus_ops, f);
+	if (!ret)
+		ret = fleet_silence_init(&f->silence, svc, f->bus, &f->s.names);
 	if (ret)
 		return hf_fail(e, ret, "fleet: %s", strerror(-ret));
 	hf_timer_in(f->again, 0);
@@ -636,7 +490,7 @@ static json_t *stats(struct hf_service *svc)
 			 "events", (json_int_t)f->feed.stored, "anchors", (json_int_t)f->anchors,
 			 "again", (json_int_t)f->again_stored, "gaps", (json_int_t)f->feed.gaps,
 			 "telemetry", (json_int_t)f->said, "telemetry_dropped", (json_int_t)f->unsaid,
-			 "failures", (json_int_t)f->failures, "stops", (json_int_t)f->stops,
+			 "failures", (json_int_t)f->failures, "stops", (json_int_t)f->silence.stops,
 			 "last_error", f->error);
 }
 
@@ -678,7 +532,7 @@ static void give_back(struct hf_service *svc)
 	hf_timer_free(f->again);
 	hf_timer_free(f->poll);
 	hf_timer_free(f->telemetry);
-	hf_timer_free(f->silence);
+	fleet_silence_free(&f->silence);
 	hf_timer_free(f->ending);
 	fleet_feed_free(&f->feed);
 	json_decref(f->anchor);
