@@ -74,7 +74,7 @@ class Bus:
         for t in self.middle.accepted:
             n = sum(t <= u < t + 60 for u in self.middle.accepted)
             most = FAILED_A_MINUTE + FRESH * sum(t - 60 < s < t + 60 for s in starts) + \
-                AFTER_ONE_THAT_WAS_UP * sum(t - 60 < u < t + 60 for u in self.middle.called)
+                AFTER_ONE_THAT_WAS_UP * sum(t - 60 < u < t + 60 for u in self.middle.reached)
             if n > most:
                 out.append(f"{n} in the minute from {t:.0f} s on, where {most} are allowed")
         return out

@@ -79,7 +79,7 @@ class Middle(threading.Thread):
         super().__init__(daemon=True)
         self.listener, self.server = socket.create_server(listen), server
         self.is_cut, self.keeps, self.cuts = False, False, 0
-        self.accepted, self.called = [], []	# when somebody came, and when we went to the server
+        self.accepted, self.called, self.reached = [], [], []	# when somebody came, when we went to the server, and when it was there
         self.start()
 
     def cut(self):
@@ -111,6 +111,7 @@ class Middle(threading.Thread):
         except OSError:
             client.close()
             return
+        self.reached.append(time.monotonic())
         sel = selectors.DefaultSelector()
         sel.register(client, selectors.EVENT_READ, server)
         sel.register(server, selectors.EVENT_READ, client)
