@@ -108,6 +108,7 @@ struct hf_event_rec {
 
 /* One frame, copied out of the caller's reach before anything looks at it. */
 struct hf_frame_buf {
+	u64 taken_ns;		/* CLOCK_MONOTONIC when the copy began */
 	struct holdfast_frame head;
 	u16 phase[HF_MAX_CHANNELS];
 	u16 amp[HF_MAX_CHANNELS];

@@ -31,6 +31,7 @@ static int hf_frame_copy(struct hf_lease *l, struct iov_iter *from)
 
 	lockdep_assert_held(&l->io_lock);
 	memset(&b->head, 0, sizeof(b->head));
+	b->taken_ns = ktime_get_ns();
 	if (avail < sizeof(*h))
 		return -EMSGSIZE;
 	took = copy_from_iter(h, sizeof(*h), from);
@@ -284,6 +285,7 @@ static void hf_account(struct hf_lease *l, const struct hf_result *r)
 		.lease = l->id,
 		.reason = hf_reason_uapi(&r->reason),
 	};
+	u64 emit_ns = ktime_get_ns();
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&a->lock, flags);
@@ -296,6 +298,8 @@ static void hf_account(struct hf_lease *l, const struct hf_result *r)
 		a->n_admitted++;
 	}
 	raw_spin_unlock_irqrestore(&a->lock, flags);
+	trace_holdfast_output(a->index, l->id, l->buf->head.cookie, task_tgid_nr(current),
+			      l->buf->taken_ns, emit_ns);
 }
 
 /* What the frame is judged against, as of now, and how often silence() had been called. */
@@ -465,7 +469,7 @@ again:
 	l->last = *res;
 	trace_holdfast_frame(a->index, l->id, res->cookie, res->verdict, r.reason.limit,
 			     r.reason.where, r.reason.measured, r.reason.bound, res->scale_q16,
-			     ktime_get_ns() - start);
+			     ktime_get_ns() - start, task_tgid_nr(current));
 	return ret;
 }
 

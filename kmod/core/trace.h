@@ -45,8 +45,9 @@ HF_LIMITS(HF_LIM_ENUM)
 
 TRACE_EVENT(holdfast_frame,
 	TP_PROTO(u32 index, u64 lease, u64 cookie, u32 verdict, u32 limit, u32 where,
-		 s64 measured, s64 bound, u32 scale_q16, u64 cost_ns),
-	TP_ARGS(index, lease, cookie, verdict, limit, where, measured, bound, scale_q16, cost_ns),
+		 s64 measured, s64 bound, u32 scale_q16, u64 cost_ns, u32 pid),
+	TP_ARGS(index, lease, cookie, verdict, limit, where, measured, bound, scale_q16, cost_ns,
+		pid),
 	TP_STRUCT__entry(
 		__field(u64, lease)
 		__field(u64, cookie)
@@ -58,6 +59,7 @@ TRACE_EVENT(holdfast_frame,
 		__field(u32, limit)
 		__field(u32, where)
 		__field(u32, scale_q16)
+		__field(u32, pid)
 	),
 	TP_fast_assign(
 		__entry->lease = lease;
@@ -70,12 +72,37 @@ TRACE_EVENT(holdfast_frame,
 		__entry->limit = limit;
 		__entry->where = where;
 		__entry->scale_q16 = scale_q16;
+		__entry->pid = pid;
 	),
-	TP_printk("index=%u lease=%llu cookie=%llu verdict=%s limit=%s where=%d measured=%lld bound=%lld scale_q16=%u cost_ns=%llu",
+	TP_printk("index=%u lease=%llu cookie=%llu verdict=%s limit=%s where=%d measured=%lld bound=%lld scale_q16=%u cost_ns=%llu pid=%u",
 		  __entry->index, __entry->lease, __entry->cookie,
 		  HF_WORD(HF_VERDICT_WORDS, __entry->verdict), HF_LIM_WORD(__entry->limit),
 		  (s32)__entry->where, __entry->measured, __entry->bound, __entry->scale_q16,
-		  __entry->cost_ns)
+		  __entry->cost_ns, __entry->pid)
+);
+
+TRACE_EVENT(holdfast_output,
+	TP_PROTO(u32 index, u64 lease, u64 cookie, u32 pid, u64 submit_ns, u64 emit_ns),
+	TP_ARGS(index, lease, cookie, pid, submit_ns, emit_ns),
+	TP_STRUCT__entry(
+		__field(u64, lease)
+		__field(u64, cookie)
+		__field(u64, submit_ns)
+		__field(u64, emit_ns)
+		__field(u32, index)
+		__field(u32, pid)
+	),
+	TP_fast_assign(
+		__entry->lease = lease;
+		__entry->cookie = cookie;
+		__entry->submit_ns = submit_ns;
+		__entry->emit_ns = emit_ns;
+		__entry->index = index;
+		__entry->pid = pid;
+	),
+	TP_printk("index=%u lease=%llu cookie=%llu pid=%u submit_ns=%llu emit_ns=%llu",
+		  __entry->index, __entry->lease, __entry->cookie, __entry->pid,
+		  __entry->submit_ns, __entry->emit_ns)
 );
 
 TRACE_EVENT(holdfast_state,
