@@ -7,47 +7,6 @@
 #include "trial.h"
 #include "trig.h"
 
-u32 hf_ratio_of(u64 bound, u64 measured)
-{
-	u64 q;
-
-	while (measured >> 47) {
-		measured = (measured >> 1) + 1;
-		bound >>= 1;
-	}
-	if (!measured)
-		return FIRM;
-	q = bound * HF_Q16_ONE / measured;
-	return q < HF_Q16_ONE ? (u32)q : HF_Q16_ONE - 1;
-}
-
-u32 hf_root_ratio_of(u64 bound, u64 measured)
-{
-	u32 root;
-
-	while (measured >> 31) {
-		measured = (measured >> 1) + 1;
-		bound >>= 1;
-	}
-	if (!measured)
-		return FIRM;
-	if (bound >= measured)
-		return HF_Q16_ONE - 1;
-	root = hf_isqrt64((bound << 32) / measured);
-	return root < HF_Q16_ONE ? root : HF_Q16_ONE - 1;
-}
-
-void hf_broken(struct trial *t, u32 id, u32 where, s64 measured, s64 bound, u32 ratio_q16)
-{
-	struct bind *b = &t->b;
-
-	if (b->broken && b->ratio_q16 <= ratio_q16)
-		return;
-	b->broken = true;
-	b->ratio_q16 = ratio_q16;
-	b->reason = hf_reason(id, where, measured, bound);
-}
-
 static u64 since_commit(const struct hf_context *ctx)
 {
 	if (!ctx->last_commit_ns)
@@ -115,7 +74,7 @@ static void check_cap(struct trial *t)
 		u32 amp = t->w->amp_q16[i];
 
 		if (amp > cap)
-			hf_broken(t, HF_LIM_AMP_CAP, i, amp, cap, hf_ratio_of(cap, amp));
+			broken(t, HF_LIM_AMP_CAP, i, amp, cap, ratio_of(cap, amp));
 	}
 }
 
@@ -165,9 +124,9 @@ static void check_slew(struct trial *t)
 		if (!w->level[i])
 			continue;
 		if (!free_amp && w->amp_q16[i] > before + rise)
-			hf_broken(t, HF_LIM_SLEW_AMP, i,
+			broken(t, HF_LIM_SLEW_AMP, i,
 			       rate_per_ms(w->amp_q16[i] - before, dt, max_rise), max_rise,
-			       hf_ratio_of(before + rise, w->amp_q16[i]));
+			       ratio_of(before + rise, w->amp_q16[i]));
 		if (free_phase || !last || !last->level[i])
 			continue;
 		step = w->phase[i] > last->phase[i] ? w->phase[i] - last->phase[i] :
@@ -175,7 +134,7 @@ static void check_slew(struct trial *t)
 		step = step <= levels - step ? step : levels - step;	/* the shortest way round */
 		change = (u32)div_up((u64)step * 65536, levels);
 		if (change > turn)
-			hf_broken(t, HF_LIM_SLEW_PHASE, i, rate_per_ms(change, dt, max_turn), max_turn,
+			broken(t, HF_LIM_SLEW_PHASE, i, rate_per_ms(change, dt, max_turn), max_turn,
 			       FIRM);
 	}
 }
@@ -186,7 +145,7 @@ static void check_rate(struct trial *t)
 	u64 dt = since_commit(t->ctx);
 
 	if (dt < (u64)interval)
-		hf_broken(t, HF_LIM_FRAME_INTERVAL, HF_NOWHERE, (s64)dt, interval, FIRM);
+		broken(t, HF_LIM_FRAME_INTERVAL, HF_NOWHERE, (s64)dt, interval, FIRM);
 }
 
 /* ---- power and heat ---- */
@@ -194,7 +153,7 @@ static void check_rate(struct trial *t)
 /* Factor on the amplitudes that brings the power to @want; being on costs @base in any case */
 static u32 power_ratio(u64 want, u64 power, u64 base)
 {
-	return want > base ? hf_root_ratio_of(want - base, power - base) : FIRM;
+	return want > base ? root_ratio_of(want - base, power - base) : FIRM;
 }
 
 /* Modelled steady rise, uK, of @power_uw through @rth, rounded up */
@@ -224,12 +183,12 @@ static void check_projection(struct trial *t, u32 id, u32 where, s64 y, s64 targ
 	idle = hf_lag_step(lag, y, 0);
 	/* linear in the target, so this share of the power would just reach the bound */
 	if (y <= top && idle < top && then > idle) {
-		u32 share = hf_ratio_of((u64)(top - idle), (u64)(then - idle));
+		u32 share = ratio_of((u64)(top - idle), (u64)(then - idle));
 
 		ratio = power_ratio((power >> 16) * share + ((power & 0xffff) * share >> 16),
 				    power, base);
 	}
-	hf_broken(t, id, where, (s64)div_up((u64)worst, (u64)unit), bound, ratio);
+	broken(t, id, where, (s64)div_up((u64)worst, (u64)unit), bound, ratio);
 }
 
 static void check_channel_heat(struct trial *t)
@@ -267,7 +226,7 @@ static void check_power(struct trial *t)
 	s64 inst = limit(t->r, HF_LIM_POWER_INST);
 
 	if (power > (u64)inst)
-		hf_broken(t, HF_LIM_POWER_INST, HF_NOWHERE, clamp_s64(power), inst,
+		broken(t, HF_LIM_POWER_INST, HF_NOWHERE, clamp_s64(power), inst,
 		       power_ratio((u64)inst, power, base));
 	if (done(t))
 		return;
@@ -291,12 +250,12 @@ static void check_emission_time(struct trial *t)
 
 	if (m->rest_until_ns > t->ctx->now_ns) {
 		left = (s64)div_up(m->rest_until_ns - t->ctx->now_ns, HF_NSEC_PER_MSEC);
-		hf_broken(t, HF_LIM_EMIT_REST, HF_NOWHERE, left < rest ? rest - left : 0, rest, FIRM);
+		broken(t, HF_LIM_EMIT_REST, HF_NOWHERE, left < rest ? rest - left : 0, rest, FIRM);
 		return;
 	}
 	/* ppb against ppm; else frames after a forced rest would buy a tick each */
 	if (m->duty_ppb > duty * 1000)
-		hf_broken(t, HF_LIM_EMIT_DUTY, HF_NOWHERE, (s64)div_up((u64)m->duty_ppb, 1000), duty,
+		broken(t, HF_LIM_EMIT_DUTY, HF_NOWHERE, (s64)div_up((u64)m->duty_ppb, 1000), duty,
 		       FIRM);
 }
 
@@ -390,10 +349,10 @@ bool hf_recheck(const struct hf_rules *r, const struct hf_context *ctx, struct h
 	if (w->channels == r->np->channels)
 		t.loudest = loudest_of(w);
 	else
-		hf_broken(&t, HF_LIM_NONE, HF_NOWHERE, w->channels, r->np->channels, FIRM);
+		broken(&t, HF_LIM_NONE, HF_NOWHERE, w->channels, r->np->channels, FIRM);
 	for (i = 0; i < w->channels && w->on && !done(&t); i++)
 		if (w->level[i] && masked(r, i))
-			hf_broken(&t, HF_LIM_NONE, i, w->amp_q16[i], 0, FIRM);
+			broken(&t, HF_LIM_NONE, i, w->amp_q16[i], 0, FIRM);
 	if (w->on && !done(&t))
 		check_cap(&t);
 	if (w->on && !done(&t))

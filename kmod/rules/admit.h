@@ -74,8 +74,8 @@ static inline size_t hf_rules_size(u32 points, const struct hf_nameplate *np)
 
 /*
  * Builds @r (of hf_rules_size(env->nfence, np) bytes) from an effective
- * envelope in canonical form; @r->id is 0. @site: the site envelope, to tell its fence points (may be
- * NULL: none). Slow (a square root and a sine per channel and point): process
+ * envelope in canonical form; @r->id is 0. @site: the site envelope, to tell its
+ * fence points (may be NULL: none). Slow (a square root and a sine per channel and point): process
  * context, never under a lock that the governor takes.
  */
 void hf_rules_build(struct hf_rules *r, const struct hf_nameplate *np,

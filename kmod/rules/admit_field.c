@@ -17,7 +17,7 @@ static u32 field_ratio(const struct trial *t, const struct hf_field_point *p, u6
 {
 	if (t->b.sure)
 		mpa = s + div_up(p->gsum_upa, 1000ULL * t->r->np->amp_levels);
-	return hf_ratio_of(bound, mpa);
+	return ratio_of(bound, mpa);
 }
 
 /* Dose, Pa^2 s rounded up, of a peak pressure during @hold_ms: p^2 / 2 * t */
@@ -40,8 +40,8 @@ static void check_dose(struct trial *t, u32 j)
 	past = hf_model_dose(m, site);
 	more = dose_of(t->w->point_mpa[j], hf_hold_ms(&t->r->env));
 	if (past > (u64)bound || more > (u64)bound - past)
-		hf_broken(t, HF_LIM_DOSE, j, clamp_s64(past + more < past ? U64_MAX : past + more),
-		       bound, past < (u64)bound ? hf_root_ratio_of((u64)bound - past, more) : FIRM);
+		broken(t, HF_LIM_DOSE, j, clamp_s64(past + more < past ? U64_MAX : past + more),
+		       bound, past < (u64)bound ? root_ratio_of((u64)bound - past, more) : FIRM);
 }
 
 static u64 fence_bound(const struct hf_rules *r, u32 j)
@@ -83,8 +83,8 @@ static void check_point(struct trial *t, u32 j)
 
 	put_point(t->w, j, mpa);
 	if (mpa > bound)
-		hf_broken(t, HF_LIM_FENCE_PRESSURE, j, clamp_s64(mpa), (s64)bound,
-			  field_ratio(t, p, mpa, hf_field_sum_mpa(p, &t->sc->field, j), bound));
+		broken(t, HF_LIM_FENCE_PRESSURE, j, clamp_s64(mpa), (s64)bound,
+		       field_ratio(t, p, mpa, hf_field_sum_mpa(p, &t->sc->field, j), bound));
 }
 
 void hf_check_field(struct trial *t)
@@ -118,9 +118,9 @@ static bool in_box(struct trial *t, u32 i)
 		s64 lo = limit(t->r, HF_LIM_BOX_MIN_X + k), hi = limit(t->r, HF_LIM_BOX_MAX_X + k);
 
 		if (at[k] < lo)
-			hf_broken(t, HF_LIM_BOX_MIN_X + k, i, at[k], lo, FIRM);
+			broken(t, HF_LIM_BOX_MIN_X + k, i, at[k], lo, FIRM);
 		else if (at[k] > hi)
-			hf_broken(t, HF_LIM_BOX_MAX_X + k, i, at[k], hi, FIRM);
+			broken(t, HF_LIM_BOX_MAX_X + k, i, at[k], hi, FIRM);
 	}
 	return !done(t);
 }
@@ -182,7 +182,7 @@ void hf_check_foci(struct trial *t)
 			continue;
 		mpa = focus_mpa(t, i, bound, &s);
 		if (mpa > bound)
-			hf_broken(t, HF_LIM_FOCAL_PRESSURE, i, clamp_s64(mpa), (s64)bound,
+			broken(t, HF_LIM_FOCAL_PRESSURE, i, clamp_s64(mpa), (s64)bound,
 			       field_ratio(t, &t->sc->focus, mpa, s, bound));
 		if (done(t))
 			return;

@@ -22,7 +22,17 @@ typedef u16 m8h __attribute__((vector_size(16), aligned(2), may_alias));
 
 static v16s load(const void *p)
 {
-	return (v16s)*(const m16s *)p;
+	return (v16s)(*(const m16s *)p);
+}
+
+static v8u load32(const void *p)
+{
+	return (v8u)(*(const m8u *)p);
+}
+
+static v8u load_half(const void *p)
+{
+	return __builtin_convertvector((v8h)(*(const m8h *)p), v8u);
 }
 
 static v8u pairs(v16s a, v16s b)
@@ -54,9 +64,9 @@ static v16u amps(const u16 *amp, u32 at, u32 channels)
 	u16 rest[HF_LANES] = { 0 };
 
 	if (at + HF_LANES <= channels)
-		return (v16u)*(const m16u *)(amp + at);
+		return (v16u)load(amp + at);
 	memcpy(rest, amp + at, (channels - at) * sizeof(amp[0]));
-	return (v16u)*(const m16u *)rest & head(channels - at);
+	return (v16u)load(rest) & head(channels - at);
 }
 
 /* @p[at..at+8), 0 beyond @n, of which nothing is read */
@@ -65,9 +75,9 @@ static v8u eight(const u16 *p, u32 at, u32 n)
 	u16 rest[8] = { 0 };
 
 	if (at + 8 <= n)
-		return __builtin_convertvector((v8h)*(const m8h *)(p + at), v8u);
+		return load_half(p + at);
 	memcpy(rest, p + at, (n - at) * sizeof(p[0]));
-	return __builtin_convertvector((v8h)*(const m8h *)rest, v8u);
+	return load_half(rest);
 }
 
 static void put_eight(u16 *p, u32 at, u32 n, v8u v)
@@ -90,9 +100,9 @@ static v8u cal_of(const struct hf_grid *g, u32 at)
 	u32 rest[8] = { 0 };
 
 	if (at + 8 <= g->channels)
-		return (v8u)*(const m8u *)(g->cal + at);
+		return load32(g->cal + at);
 	memcpy(rest, g->cal + at, (g->channels - at) * sizeof(rest[0]));
-	return (v8u)*(const m8u *)rest;
+	return load32(rest);
 }
 
 static u32 quantise(const struct hf_grid *g, const u16 *phase, const u16 *amp, u32 scale_q16,
@@ -122,7 +132,7 @@ static u32 quantise(const struct hf_grid *g, const u16 *phase, const u16 *amp, u
 
 static void drive(struct hf_drive *d, const u16 *amp, u32 channels)
 {
-	v16u any = {}, least = (v16u){} - 1, a, zero = {};
+	v16u any = {}, least = ~(v16u){}, a, zero = {};
 	v8u sum = {}, low = (v8u){} + 0xffff;
 	u32 all = 0, min = HF_AMP_FULL, k, i;
 
@@ -143,7 +153,8 @@ static void drive(struct hf_drive *d, const u16 *amp, u32 channels)
 	d->shift = all ? (u32)__builtin_clz(all) - 16 : 0;
 	for (i = 0; i < channels; i += HF_LANES) {
 		a = amps(amp, i, channels);
-		*(m16u *)(d->quick.plain + i) = (m16u)(((a << d->shift >> 4) + 1) & (v16u)(a != zero));
+		a = ((a << d->shift >> 4) + 1) & (v16u)(a != zero);
+		*(m16u *)(d->quick.plain + i) = (m16u)a;
 	}
 }
 
@@ -181,7 +192,7 @@ static void phasors(union hf_phasor_room *x, const struct hf_cs16 *table, const 
 	for (; i < n; i++)
 		unit[i] = (struct hf_cs16){ 0, 0 };
 	for (i = 0; i < n; i += 8) {
-		v8s v = (v8s)*(const m8u *)(unit + i);
+		v8s v = (v8s)load32(unit + i);
 		v8s a = (v8s)(i < channels ? eight(amp, i, channels) << shift : (v8u){});
 		v8s re = scaled((v8s)((v8u)v << 16) >> 16, a);
 		v8s im = scaled(v >> 16, a);

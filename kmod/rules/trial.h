@@ -7,6 +7,7 @@
 #define HF_TRIAL_H
 
 #include "admit.h"
+#include "trig.h"
 
 #define FIRM	0		/* a ratio: no attenuation helps */
 
@@ -57,13 +58,50 @@ static inline s64 clamp_s64(u64 v)
 	return v < (u64)S64_MAX ? (s64)v : S64_MAX;
 }
 
-/* Q16 quotient of @bound < @measured, rounded down and below 1 */
-u32 hf_ratio_of(u64 bound, u64 measured);
-/* The same for what grows with the square of the amplitude */
-u32 hf_root_ratio_of(u64 bound, u64 measured);
+/* Q16 quotient of bound < measured, rounded down and below 1 */
+static inline u32 ratio_of(u64 bound, u64 measured)
+{
+	u64 q;
 
-/* Limit @id is broken; @ratio_q16 on the amplitudes should mend it, or FIRM. */
-void hf_broken(struct trial *t, u32 id, u32 where, s64 measured, s64 bound, u32 ratio_q16);
+	while (measured >> 47) {
+		measured = (measured >> 1) + 1;
+		bound >>= 1;
+	}
+	if (!measured)
+		return FIRM;
+	q = bound * HF_Q16_ONE / measured;
+	return q < HF_Q16_ONE ? (u32)q : HF_Q16_ONE - 1;
+}
+
+/* The same for what grows with the square of the amplitude */
+static inline u32 root_ratio_of(u64 bound, u64 measured)
+{
+	u32 root;
+
+	while (measured >> 31) {
+		measured = (measured >> 1) + 1;
+		bound >>= 1;
+	}
+	if (!measured)
+		return FIRM;
+	if (bound >= measured)
+		return HF_Q16_ONE - 1;
+	root = hf_isqrt64((bound << 32) / measured);
+	return root < HF_Q16_ONE ? root : HF_Q16_ONE - 1;
+}
+
+/* Limit @id is broken; @ratio_q16 on the amplitudes should mend it, or FIRM */
+static inline void broken(struct trial *t, u32 id, u32 where, s64 measured, s64 bound,
+			  u32 ratio_q16)
+{
+	struct bind *b = &t->b;
+
+	if (b->broken && b->ratio_q16 <= ratio_q16)
+		return;
+	b->broken = true;
+	b->ratio_q16 = ratio_q16;
+	b->reason = hf_reason(id, where, measured, bound);
+}
 
 /* admit_field.c */
 void hf_check_field(struct trial *t);
