@@ -83,9 +83,11 @@ static bool hf_uring_prompt(struct hf_array *a)
 }
 
 /* All frames now. Whoever must not sleep is sent to a worker, or has done a part. */
-static int hf_uring_now(struct hf_lease *l, const struct holdfast_submit *s, struct iov_iter *from,
-			bool nonblock)
+static int hf_uring_now(struct hf_lease *l, struct io_uring_cmd *cmd,
+			const struct holdfast_submit *s, struct iov_iter *from,
+			unsigned int issue_flags)
 {
+	bool nonblock = issue_flags & IO_URING_F_NONBLOCK;
 	unsigned int how = HF_SUBMIT_NOW | HF_SUBMIT_NOTURN | HF_SUBMIT_NOROOM |
 			   (nonblock ? HF_SUBMIT_TRY : 0);
 	u32 count = s->count;
@@ -98,9 +100,11 @@ static int hf_uring_now(struct hf_lease *l, const struct holdfast_submit *s, str
 		return ret;
 	ret = hf_submit_many(l, from, how, u64_to_user_ptr(s->results), &count);
 	mutex_unlock(&l->io_lock);
-	if (count)
-		return count;
-	return ret == -ERESTARTSYS ? -EINTR : ret;
+	if (!count)
+		return ret == -ERESTARTSYS ? -EINTR : ret;
+	/* As a return value of a worker 6.1 loses what is neither 0 nor an error. */
+	hf_uring_done(cmd, count, issue_flags);
+	return -EIOCBQUEUED;
 }
 
 /* Task work of the submitter: its memory can be written only there. */
@@ -192,5 +196,5 @@ int hf_lease_fop_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 		return ret;
 	if (s.flags & HOLDFAST_SUBMIT_QUEUE)
 		return hf_uring_queue(l, cmd, &s, &from, issue_flags);
-	return hf_uring_now(l, &s, &from, issue_flags & IO_URING_F_NONBLOCK);
+	return hf_uring_now(l, cmd, &s, &from, issue_flags);
 }
