@@ -632,6 +632,7 @@ struct holdfast_trip {
 };
 
 #define HOLDFAST_QUEUE_SET	(1U << 0)	/* set up; without it: only ask */
+#define HOLDFAST_QUEUE_CANCEL	(1U << 1)	/* cancel what is queued, before anything else */
 
 #define HOLDFAST_QUEUE_MAX_DEPTH	1024
 #define HOLDFAST_QUEUE_MAX_NS		10000000000ULL	/* of @late_ns and @horizon_ns */

@@ -113,6 +113,17 @@ static int hf_queue_set(struct hf_lease *l, const struct holdfast_queue *arg)
 	return ret;
 }
 
+static void hf_queue_clear(struct hf_lease *l)
+{
+	struct hf_array *a = l->array;
+
+	spin_lock(&a->queue_lock);
+	if (l->queue)
+		hf_queue_sweep(l->queue, true);
+	spin_unlock(&a->queue_lock);
+	wake_up_all(&a->wait);
+}
+
 int hf_queue_ioctl(struct hf_ctx *c, struct holdfast_queue *arg)
 {
 	struct hf_lease *l = c->lease;
@@ -125,8 +136,10 @@ int hf_queue_ioctl(struct hf_ctx *c, struct holdfast_queue *arg)
 
 	if (!l)
 		return -ENOTTY;
-	if (arg->flags & ~HOLDFAST_QUEUE_SET)
+	if (arg->flags & ~(HOLDFAST_QUEUE_SET | HOLDFAST_QUEUE_CANCEL))
 		return -EINVAL;
+	if (arg->flags & HOLDFAST_QUEUE_CANCEL)
+		hf_queue_clear(l);
 	if (arg->flags & HOLDFAST_QUEUE_SET)
 		ret = hf_queue_set(l, arg);
 	if (ret)

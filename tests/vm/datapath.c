@@ -5,12 +5,16 @@
  * that what was cancelled never was. io_uring commands are in datapath_uring.c.
  */
 #define _GNU_SOURCE
+#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "datapath.h"
 
@@ -255,7 +259,7 @@ static void two_leases(struct bench *b)
 static void refused_at_the_door(struct bench *b)
 {
 	const struct scene_ask ask = { .rights = HOLDFAST_RIGHT_FRAMES };
-	struct holdfast_queue q = { .size = sizeof(q), .flags = 2 };
+	struct holdfast_queue q = { .size = sizeof(q), .flags = 4 };
 	__u64 now = scene_now_ns();
 	struct frames f = { .n = 0 };
 	int bare;
@@ -460,6 +464,15 @@ static void by_trip(struct bench *b)
 	rearm(b);
 }
 
+static void by_request(struct bench *b)
+{
+	struct holdfast_queue q = { .size = sizeof(q), .flags = HOLDFAST_QUEUE_CANCEL };
+
+	bench_errno(b, scene_ioctl(b->lease, HOLDFAST_IOC_QUEUE, &q), 0, "cancel");
+	bench_check(b, !q.queued && q.cancelled == 12, "%u queued, %llu cancelled", q.queued,
+		    q.cancelled);
+}
+
 static void by_revoke(struct bench *b)
 {
 	bench_errno(b, scene_revoke(b->keeper.fd, b->keeper.epoch, b->lease_id), 0, "revoke");
@@ -500,6 +513,7 @@ static void cancelled(struct bench *b, void (*stop)(struct bench *b), const char
 
 static void cancelled_by_silence(struct bench *b) { cancelled(b, by_silence, "silence"); }
 static void cancelled_by_trip(struct bench *b) { cancelled(b, by_trip, "trip"); }
+static void cancelled_by_request(struct bench *b) { cancelled(b, by_request, "request"); }
 static void cancelled_by_revoke(struct bench *b) { cancelled(b, by_revoke, "revoke"); }
 static void cancelled_by_unplug(struct bench *b) { cancelled(b, by_unplug, "unplug"); }
 
@@ -609,7 +623,7 @@ static void names_the_submitter(struct bench *b)
 /* ----------------------------------------------------------------- and no more */
 
 /* Memory that changes while it is read: whatever was judged is what was emitted. */
-static struct frames flipping;
+static struct frames *flipping;
 static int flip_stop;
 
 static void *flip(void *arg)
@@ -622,7 +636,7 @@ static void *flip(void *arg)
 	while (!__atomic_load_n(&flip_stop, __ATOMIC_ACQUIRE)) {
 		amp = amp == AMP ? AMP_LOUD : AMP;
 		for (i = 0; i < CHANNELS; i++)
-			*(volatile __u16 *)&scene_amps(frames_at(&flipping, 0))[i] = amp;
+			*(volatile __u16 *)&scene_amps(frames_at(flipping, 0))[i] = amp;
 	}
 	return NULL;
 }
@@ -636,14 +650,18 @@ static void memory_changes(struct bench *b)
 	int ret = 0;
 
 	path_open(b, 16);
+	/* Of its own: the end of this program's data lies in a page of a file. */
+	flipping = malloc(sizeof(*flipping));
+	if (!flipping)
+		tap_bail("no memory");
 	ring_open(&plain, IORING_SETUP_SQE128);
 	ring_open(&fixed, IORING_SETUP_SQE128);
-	ring_fix(&fixed, flipping.bytes, sizeof(flipping.bytes));
+	ring_fix(&fixed, flipping->bytes, sizeof(flipping->bytes));
 	flip_stop = 0;
 	pthread_create(&t, NULL, flip, NULL);
 	run_on(0);
-	for (i = 0; i < 2000 && (i < 600 || ok < 50 || refused < 50); i++) {
-		struct frames *f = &flipping;
+	for (i = 0; i < 600; i++) {
+		struct frames *f = flipping;
 		struct holdfast_submit s;
 
 		f->n = 0;
@@ -686,6 +704,152 @@ static void memory_changes(struct bench *b)
 	tap_note("%u admitted, %u refused", ok, refused);
 	ring_close(&plain);
 	ring_close(&fixed);
+	free(flipping);
+}
+
+/*
+ * The same without chance: the frame lies across two pages, and the second is not
+ * there. Who brings it makes the first one loud before that: what was copied is quiet.
+ */
+struct trap {
+	int fd;
+	unsigned char *page[2];
+	size_t size;
+	__u16 *amps;	/* those on the first page */
+	int sprung;	/* atomic */
+};
+
+#define TRAP_AMPS	8	/* amplitudes on the first page */
+
+static void *trap_run(void *arg)
+{
+	struct trap *t = arg;
+	struct uffd_msg msg;
+	__u16 *rest = malloc(t->size);
+	unsigned int i;
+
+	for (i = 0; i < t->size / 2; i++)
+		rest[i] = AMP;
+	while (read(t->fd, &msg, sizeof(msg)) == sizeof(msg)) {
+		struct uffdio_copy copy = {
+			.dst = (uintptr_t)t->page[1], .src = (uintptr_t)rest, .len = t->size,
+		};
+
+		for (i = 0; i < TRAP_AMPS; i++)
+			*(volatile __u16 *)&t->amps[i] = AMP_LOUD;
+		__atomic_add_fetch(&t->sprung, 1, __ATOMIC_ACQ_REL);
+		/* Long enough to see that nobody else waits for this one. */
+		scene_sleep_ms(120);
+		ioctl(t->fd, UFFDIO_COPY, &copy);
+	}
+	free(rest);
+	return NULL;
+}
+
+static bool trap_set(struct trap *t)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+
+	t->size = (size_t)sysconf(_SC_PAGESIZE);
+	t->fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (t->fd < 0)
+		return false;
+	t->page[0] = mmap(NULL, 2 * t->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+	t->page[1] = t->page[0] + t->size;
+	reg.range.start = (uintptr_t)t->page[1];
+	reg.range.len = t->size;
+	if (t->page[0] == MAP_FAILED || ioctl(t->fd, UFFDIO_API, &api) ||
+	    ioctl(t->fd, UFFDIO_REGISTER, &reg))
+		tap_bail("userfaultfd: %s", strerror(errno));
+	return true;
+}
+
+/* A good frame, the end of its amplitudes missing. */
+static struct holdfast_frame *trap_frame(struct trap *t, __u16 number, __u64 at)
+{
+	struct frames f = { .n = 0 };
+	size_t left = FRAME_SIZE - 2 * (CHANNELS - TRAP_AMPS);
+
+	frames_add(&f, number, at, AMP);
+	madvise(t->page[1], t->size, MADV_DONTNEED);
+	memcpy(t->page[1] - left, f.bytes, left);
+	t->amps = (__u16 *)(t->page[1] - 2 * TRAP_AMPS);
+	return (void *)(t->page[1] - left);
+}
+
+static void *play_beside(void *arg)
+{
+	struct frames f;
+
+	frames_run(&f, 8, 900, 20, 10);
+	frames_submit(*(int *)arg, &f);
+	return NULL;
+}
+
+static void memory_changes_for_sure(struct bench *b)
+{
+	const struct scene_ask ask = { .rights = HOLDFAST_RIGHT_ALL };
+	struct trap t = { .sprung = 0 };
+	unsigned int i, beside = 0, loud = 0, own = 0, way;
+	struct holdfast_frame_result res;
+	pthread_t thread, other;
+	struct ring r;
+	size_t n;
+	int lease2;
+
+	path_open(b, 8);
+	if (!trap_set(&t)) {
+		tap_note("this kernel has no userfaultfd");
+		return;
+	}
+	pthread_create(&thread, NULL, trap_run, &t);
+	ring_open(&r, IORING_SETUP_SQE128);
+	lease2 = scene_lease(b->keeper.fd, b->keeper.epoch, &ask, NULL);
+	queue_set(lease2, 8, LATE_MS, HORIZON_MS);
+	for (way = 0; way < 5; way++) {
+		__u64 at = way >= 3 ? scene_now_ns() + 400 * SCENE_MS : 0;
+		struct holdfast_frame *f = trap_frame(&t, (__u16)(way + 1), at);
+		struct holdfast_submit s = {
+			.size = sizeof(s), .frames = (uintptr_t)f, .bytes = FRAME_SIZE,
+			.results = (uintptr_t)&res, .count = 1,
+			.flags = way == 4 ? HOLDFAST_SUBMIT_QUEUE : 0,
+		};
+		int ret;
+
+		memset(&res, 0xee, sizeof(res));
+		if (!way)
+			pthread_create(&other, NULL, play_beside, &lease2);
+		if (way == 0)
+			res.error = (__u32)-scene_write(b->lease, f);
+		else if (way == 1 || way == 3)
+			bench_errno(b, scene_submit(b->lease, f, &res), 0, "submit");
+		else if ((ret = ring_send(&r, b->lease, &s) ?: ring_wait(&r, 3000)) != 1)
+			bench_check(b, false, "completion %d", ret);
+		bench_check(b, !res.error, "way %u: error %u", way, res.error);
+		if (!way)
+			pthread_join(other, NULL);
+	}
+	bench_errno(b, queue_drain(b->lease, 3000), 0, "drain");
+	bench_check(b, t.sprung == 5, "%d faults", t.sprung);
+	emissions_read(&b->es, &b->ledger);
+	for (n = 0; n < b->es.count; n++) {
+		own += emission_number(&b->es.e[n]) < 900;
+		/* While the writer of frame 1 hung in its fault. */
+		beside += emission_number(&b->es.e[n]) >= 900 && !own;
+		for (i = 0; i < CHANNELS; i++)
+			loud += b->es.e[n].level[i] > AMP_CAP / 257 + 1;
+	}
+	bench_check(b, own == 5 && b->es.count == 13, "%u and %zu emissions", own, b->es.count);
+	bench_check(b, !loud, "%u channels above the cap", loud);
+	bench_check(b, beside >= 1, "nobody is played while another hangs in a fault");
+	ring_close(&r);
+	close(lease2);
+	pthread_cancel(thread);
+	pthread_join(thread, NULL);
+	close(t.fd);
+	munmap(t.page[0], 2 * t.size);
 }
 
 /* Full queue, a command in flight, a reader that waits; then the plug is pulled. */
@@ -741,6 +905,7 @@ static const struct path_case {
 	{ "FRAME_WAIT waits for the interval", waits_for_its_turn, false },
 	{ "cancelled by silence, armed again", cancelled_by_silence, false },
 	{ "cancelled by a trip, reset, armed again", cancelled_by_trip, false },
+	{ "cancelled by request", cancelled_by_request, false },
 	{ "cancelled by the end of the lease", cancelled_by_revoke, false },
 	{ "cancelled by unplugging", cancelled_by_unplug, false },
 	{ "cancelled by the death of its process", process_dies, false },
@@ -757,6 +922,7 @@ static const struct path_case {
 	{ "io_uring: short completions", uring_short, false },
 	{ "io_uring: hardware behind a bus", uring_bus, false },
 	{ "memory that changes while it is read", memory_changes, false },
+	{ "memory that changes while it is read, for sure", memory_changes_for_sure, false },
 	{ "unplugged with a full queue", pulled_out, false },
 	{ "modules go and come", goes_and_comes, true },
 };
