@@ -21,6 +21,8 @@
 #define LATE_MS		2000	/* for the noise of an emulated machine */
 #define HORIZON_MS	5000
 
+static const char *skipped;	/* the case under way cannot be had here, and why */
+
 /* ------------------------------------------------------------------- helpers */
 
 const char *const path_attrs[] = {
@@ -56,8 +58,15 @@ void frames_run(struct frames *f, unsigned int n, __u16 number, unsigned int in_
 	unsigned int i;
 
 	f->n = 0;
+	/* Waiting: where the machine was held up, one would come too soon after another. */
 	for (i = 0; i < n; i++)
-		frames_add(f, (__u16)(number + i), at + (__u64)i * step_ms * SCENE_MS, AMP);
+		frames_add(f, (__u16)(number + i), at + (__u64)i * step_ms * SCENE_MS, AMP)->flags =
+			HOLDFAST_FRAME_WAIT;
+}
+
+bool too_soon(const struct holdfast_frame_result *res)
+{
+	return res->error == ERANGE && res->reason.limit == HOLDFAST_LIM_FRAME_INTERVAL;
 }
 
 int frames_submit(int lease, struct frames *f)
@@ -686,7 +695,7 @@ static void memory_changes(struct bench *b)
 			break;
 		}
 		ok += !f->res[0].error;
-		refused += f->res[0].error == ERANGE;
+		refused += f->res[0].error == ERANGE;	/* FRAME_INTERVAL too */
 		tried++;
 		if (i % 50 == 0)
 			emissions_read(&b->es, &b->ledger);
@@ -801,7 +810,7 @@ static void memory_changes_for_sure(struct bench *b)
 
 	path_open(b, 8);
 	if (!trap_set(&t)) {
-		tap_note("this kernel has no userfaultfd");
+		skipped = "this kernel has no userfaultfd";
 		return;
 	}
 	pthread_create(&thread, NULL, trap_run, &t);
@@ -942,7 +951,11 @@ int main(int argc, char **argv)
 		run_anywhere();
 		if (!cases[i].alone)
 			bench_check(&b, !b.ledger.lost, "the ledger lost records");
-		tap_ok(!b.failures, "%s", cases[i].name);
+		if (skipped)
+			tap_skip("%s: %s", cases[i].name, skipped);
+		else
+			tap_ok(!b.failures, "%s", cases[i].name);
+		skipped = NULL;
 		if (!cases[i].alone)
 			bench_close(&b);
 	}

@@ -31,9 +31,11 @@ struct frames {
 struct holdfast_frame *frames_at(struct frames *f, unsigned int i);
 /* One more, all channels at @amp; the ledger says its number. @at: present_ns. */
 struct holdfast_frame *frames_add(struct frames *f, __u16 number, __u64 at, __u16 amp);
-/* @n of them, numbered from @number, @step_ms apart, the first in @in_ms. */
+/* @n of them that wait for the frame interval, numbered from @number, @step_ms apart, the first in @in_ms. */
 void frames_run(struct frames *f, unsigned int n, __u16 number, unsigned int in_ms,
 		unsigned int step_ms);
+/* Refused for FRAME_INTERVAL: where frames are judged within a microsecond that is right. */
+bool too_soon(const struct holdfast_frame_result *res);
 /* HOLDFAST_IOC_SUBMIT of all; verdicts, or -errno. */
 int frames_submit(int lease, struct frames *f);
 

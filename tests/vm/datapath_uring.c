@@ -98,7 +98,7 @@ void uring_now(struct bench *b)
 	struct frames f = { .n = 0 };
 	struct holdfast_submit s;
 	struct ring r, fixed;
-	unsigned int i, round;
+	unsigned int i, round, admitted = 0;
 	int ret;
 
 	path_open(b, 0);
@@ -113,14 +113,17 @@ void uring_now(struct bench *b)
 		s = ring_frames(&f, 0);
 		ret = send_and_wait(round ? &fixed : &r, b->lease, &s);
 		bench_check(b, ret == 20, "completion %d", ret);
-		for (i = 0; i < 20; i++)
-			bench_check(b, f.res[i].error == (i == 7 ? ERANGE : 0) &&
-				    f.res[i].cookie == 100 * round + i, "frame %u: error %u", i,
-				    f.res[i].error);
+		for (i = 0; i < 20; i++) {
+			bench_check(b, (f.res[i].error == (i == 7 ? ERANGE : 0) ||
+					too_soon(&f.res[i])) && f.res[i].cookie == 100 * round + i,
+				    "frame %u: error %u", i, f.res[i].error);
+			admitted += !f.res[i].error;
+		}
 		bench_check(b, f.res[20].error == 0xeeeeeeee, "a verdict too many");
 	}
 	emissions_read(&b->es, &b->ledger);
-	bench_check(b, b->es.count == 38, "%zu emissions", b->es.count);
+	bench_check(b, b->es.count == admitted && admitted > 8, "%zu emissions, %u admitted",
+		    b->es.count, admitted);
 	ring_close(&r);
 	ring_close(&fixed);
 }
@@ -411,7 +414,8 @@ static void *keep_tightening(void *arg)
 /* Whatever stops a batch half-way: the rest can be submitted again, and nothing is played twice. */
 void uring_short(struct bench *b)
 {
-	unsigned int round, shorts = 0;
+	unsigned int round, shorts = 0, admitted = 0;
+	static __u16 expected[60 * 20];
 	__u16 number = 0;
 	struct ring r;
 	pthread_t t;
@@ -440,19 +444,23 @@ void uring_short(struct bench *b)
 			s.bytes -= (__u32)ret * FRAME_SIZE;
 			s.results += (__u32)ret * sizeof(f.res[0]);
 		}
-		for (i = 0; i < f.n; i++)
-			bench_check(b, !f.res[i].error, "round %u frame %zu: error %u", round, i,
-				    f.res[i].error);
+		for (i = 0; i < f.n; i++) {
+			bench_check(b, !f.res[i].error || too_soon(&f.res[i]),
+				    "round %u frame %zu: error %u", round, i, f.res[i].error);
+			if (!f.res[i].error)
+				expected[admitted++] = (__u16)f.res[i].cookie;
+		}
 		emissions_read(&b->es, &b->ledger);
 	}
 	__atomic_store_n(&busy_stop, 1, __ATOMIC_RELEASE);
 	pthread_join(t, NULL);
 	tap_note("%u short completions of %u batches", shorts, round);
-	for (i = 0; i < b->es.count; i++)
-		if (!bench_check(b, emission_number(&b->es.e[i]) == i, "emission %zu is frame %u", i,
-				 emission_number(&b->es.e[i])))
+	for (i = 0; i < b->es.count && i < admitted; i++)
+		if (!bench_check(b, emission_number(&b->es.e[i]) == expected[i],
+				 "emission %zu is frame %u", i, emission_number(&b->es.e[i])))
 			break;
-	bench_check(b, b->es.count == number, "%zu emissions of %u frames", b->es.count, number);
+	bench_check(b, b->es.count == admitted && admitted > number / 3,
+		    "%zu emissions of %u frames admitted", b->es.count, admitted);
 	ring_close(&r);
 }
 
