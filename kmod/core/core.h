@@ -200,7 +200,7 @@ struct hf_array {
 	u64 beat_ns;
 	bool gate_open;			/* enable(true) since the last silence() */
 	u64 silences;			/* calls of silence() */
-	u64 stops;			/* silences by command, trips, arming: void what is queued */
+	u64 stops;			/* silences on command, trips, armings */
 	bool queue_kick;		/* queued frames may be void: the tick wakes the thread */
 	u64 outputs;			/* frames with sound that were put out */
 	bool emitted;			/* since the last arming */

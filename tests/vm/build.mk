@@ -14,7 +14,7 @@ $(BUILD)/user/tests/vm/%.o: CPPFLAGS += -Itests/vm
 
 $(BUILD)/tests/vm/adversary: $(patsubst %,$(BUILD)/user/tests/vm/%.o,$(VM_ADVERSARY))
 $(BUILD)/tests/vm/datapath: $(patsubst %,$(BUILD)/user/tests/vm/%.o,$(VM_DATAPATH))
-$(BUILD)/tests/vm/datapath: VM_LIBS := -l:liburing.a
+$(BUILD)/tests/vm/datapath $(BUILD)/tests/vm/adversary: VM_LIBS := -l:liburing.a
 
 $(VM_TESTS): $(BUILD)/tests/vm/%: $(BUILD)/user/tests/vm/%.o $(VM_HELPER_OBJS)
 	@mkdir -p $(@D)
