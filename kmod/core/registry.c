@@ -206,6 +206,8 @@ static struct hf_array *hf_array_new(struct device *parent, const struct hf_arra
 	mutex_init(&a->admit_lock);
 	raw_spin_lock_init(&a->lock);
 	INIT_LIST_HEAD(&a->leases);
+	spin_lock_init(&a->queue_lock);
+	INIT_LIST_HEAD(&a->queues);
 	INIT_LIST_HEAD(&a->node);
 	INIT_WORK(&a->settle_work, hf_settle);
 	init_waitqueue_head(&a->wait);
@@ -408,6 +410,7 @@ void holdfast_array_unregister(struct hf_array *a)
 	hf_leases_end_all_locked(a, ENODEV, HF_DET_REVOKED);
 	raw_spin_unlock_irqrestore(&a->lock, flags);
 	up_write(&a->ops_sem);
+	hf_queue_stop(a);
 	flush_work(&a->settle_work);
 
 	hf_event_push(a, &ev);

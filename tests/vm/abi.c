@@ -273,6 +273,8 @@ static const struct call calls[] = {
 	{ CALL(FENCE_ADD, holdfast_fence), fill_fence, NO_FLAGS, RESERVED(holdfast_fence) },
 	{ CALL(SUBMIT, holdfast_submit), fill_submit, .lease = true, .elsewhere = ENOTTY,
 	  FLAGS(holdfast_submit), RESERVED(holdfast_submit) },
+	{ CALL(QUEUE, holdfast_queue), fill_nothing, .lease = true, .elsewhere = ENOTTY,
+	  FLAGS(holdfast_queue), NO_RESERVED },
 	{ CALL(TRIP_GET, holdfast_trip), fill_nothing, NO_FLAGS, NO_RESERVED,
 	  FIRST(holdfast_trip, count) },
 	{ CALL(BLACKBOX, holdfast_blackbox), fill_nothing, NO_FLAGS, RESERVED(holdfast_blackbox) },
@@ -354,6 +356,8 @@ static void test_fields(const struct call *c)
 		if (c->cmd == HOLDFAST_IOC_SILENCE && 1U << bit == HOLDFAST_SILENCE_LATCH)
 			continue;
 		if (c->cmd == HOLDFAST_IOC_QUOTA_SET && 1U << bit == HOLDFAST_QUOTA_RESET)
+			continue;
+		if (c->cmd == HOLDFAST_IOC_QUEUE && 1U << bit == HOLDFAST_QUEUE_CANCEL)
 			continue;
 		prepare(c, room, c->size);
 		*(__u32 *)(room + c->flags) = 1U << bit;

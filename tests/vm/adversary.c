@@ -36,7 +36,7 @@ struct options {
 
 /* Sums over all rounds. */
 struct sums {
-	__u64 frames, accepted, refused, malformed, attenuated, silent;
+	__u64 frames, emitted_way[WAYS], accepted, refused, malformed, attenuated, silent;
 	__u64 emissions, outside, edge, cut, kills, stalls, leases, revokes, tights;
 	__u64 by_limit[HOLDFAST_LIM_COUNT];	/* refused or attenuated */
 	__u64 by_attack[ATTACKS], emitted_by[ATTACKS];
@@ -262,6 +262,7 @@ static void add_entries(struct sums *sums, const struct tape *t)
 		sums->by_attack[e->attack]++;
 		sums->emitted_by[e->attack] += e->emitted;
 		sums->accepted += !e->error;
+		sums->emitted_way[e->way] += e->emitted;
 		sums->refused += e->error == ERANGE;
 		sums->malformed += e->error == EINVAL || e->error == EMSGSIZE;
 		sums->attenuated += e->verdict == HOLDFAST_VERDICT_ATTENUATE;
@@ -362,6 +363,9 @@ static void judge_health(const struct sums *s)
 		       s->by_limit[HOLDFAST_LIM_POWER_AVG],
 		       s->by_limit[HOLDFAST_LIM_CHAN_RISE],
 		       s->by_limit[HOLDFAST_LIM_ARRAY_RISE]);
+	tap_ok(s->emitted_way[WAY_URING] >= 5 && s->emitted_way[WAY_QUEUE] >= 5,
+	       "%llu emissions by io_uring, %llu out of queues", s->emitted_way[WAY_URING],
+	       s->emitted_way[WAY_QUEUE]);
 	for (i = 0; i < HOLDFAST_CAUSE_COUNT; i++) {
 		bool known = false;
 

@@ -137,6 +137,9 @@ struct heat {
 	__s64 temp_mc;
 };
 
+/* How a frame is submitted. */
+enum way { WAY_CALL, WAY_URING, WAY_QUEUE, WAYS };
+
 /* One frame as submitted. */
 struct entry {
 	__u64 before, after;
@@ -147,6 +150,7 @@ struct entry {
 	__u32 error;		/* positive errno */
 	__u32 limit;		/* of the reason */
 	__u32 emitted;		/* by the judge: times in the ledger */
+	__u8 way;		/* enum way */
 	bool done;		/* the driver has answered for it */
 };
 

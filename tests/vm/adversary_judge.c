@@ -116,6 +116,9 @@ static bool find_frame(struct judge *j)
 	else if (j->e->begin_ns < entry->before || j->e->begin_ns > entry->after)
 		outside(j, "not when submitted", "emission %llu at %llu, call %llu to %llu",
 			j->e->seq, j->e->begin_ns, entry->before, entry->after);
+	else if (j->e->begin_ns < j->frame->present_ns)
+		outside(j, "before its time", "emission %llu at %llu, its frame is of %llu", j->e->seq,
+			j->e->begin_ns, j->frame->present_ns);
 	return !j->bad && same_values(j);
 }
 
