@@ -5,11 +5,10 @@
  * envelopes, verdicts or time.
  */
 #include "field.h"
-#include "trig.h"
+#include "path.h"
 
 #define Q30		1073741824LL	/* 1.0 */
 #define G_FULL		32767		/* largest |g| and |x| */
-#define NEAR_UM		2000		/* closer counts as this far */
 #define PI2_Q28		2649351758ULL	/* pi^2, Q28 */
 #define ROUND_Q16	46400		/* a complex value in integers: off by 0.7080 */
 #define DIR_ERR_Q30	64		/* directivity: geometry and hf_piston_q30 together */
@@ -20,11 +19,6 @@
 #define UNIT_Q61	1099595519ULL
 /* 2^70 / (32767 * 65535 * 1000): uPa of gmax to mPa per unit of amplitude * gabs, rounded up */
 #define SUM_Q70		549780981ULL
-
-static u32 bits(u64 v)
-{
-	return v ? 64 - (u32)__builtin_clzll(v) : 0;
-}
 
 /* v / 2^s, rounded up */
 static u64 shr_up(u64 v, u32 s)
@@ -76,32 +70,6 @@ void hf_phase_lut_init(struct hf_phase_lut *lut, u32 levels)
 		lut->x[k].re = round_q30((s64)hf_cos_q30(turn) * G_FULL);
 		lut->x[k].im = round_q30((s64)hf_sin_q30(turn) * G_FULL);
 	}
-}
-
-/* A distance as mant / 2^half um, mant in [2^31, 2^32): relative error 2^-31, low */
-struct dist { u32 mant; u32 half; };
-
-static struct dist distance(u64 d2)
-{
-	struct dist d;
-
-	if (d2 < (u64)NEAR_UM * NEAR_UM)
-		d2 = (u64)NEAR_UM * NEAR_UM;
-	d.half = (64 - bits(d2)) / 2;
-	d.mant = hf_isqrt64(d2 << (2 * d.half));
-	return d;
-}
-
-/* Fraction of a turn of the path, 2^-32 turns, rounded down: long division in base 2^22 */
-static u32 path_turn(struct dist d, u32 wavelength_nm)
-{
-	u64 nm = (u64)d.mant * 1000;	/* * 2^-half, < 2^42 */
-	u32 up = 32 - d.half;		/* d >= 2 mm: half <= 21 */
-	u32 first = up < 22 ? up : 22;
-	u64 q = (nm << first) / wavelength_nm;
-	u64 rem = (nm << first) % wavelength_nm;
-
-	return (u32)((q << (up - first)) + (rem << (up - first)) / wavelength_nm);
 }
 
 /* (k a / 2)^2 in Q30: u of hf_piston_q30 at sin(theta) = 1, below the null; 0: omnidirectional */
