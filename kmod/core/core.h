@@ -110,7 +110,7 @@ struct hf_event_rec {
 struct hf_frame_buf {
 	u64 taken_ns;		/* CLOCK_MONOTONIC when the copy began */
 	struct holdfast_frame head;
-	u16 phase[HF_MAX_CHANNELS];
+	u16 phase[HF_MAX_CHANNELS];	/* given, or computed from the foci */
 	u16 amp[HF_MAX_CHANNELS];
 	struct holdfast_focus foci[HF_MAX_FOCI];
 };
