@@ -113,11 +113,13 @@ static void hf_request_of(const struct hf_frame_buf *b, struct hf_request *req)
 static int hf_submit_allowed(const struct hf_lease *l, const struct hf_frame_buf *b)
 {
 	const struct hf_array *a = l->array;
+	u32 rights = HOLDFAST_RIGHT_FRAMES;
 	int ret;
 
 	lockdep_assert_held(&a->lock);
-	ret = hf_lease_usable(l, b->head.flags & HOLDFAST_FRAME_COMPUTE ?
-				 HOLDFAST_RIGHT_FRAMES : HOLDFAST_RIGHT_FRAMES | HOLDFAST_RIGHT_RAW);
+	if (!(b->head.flags & HOLDFAST_FRAME_COMPUTE))
+		rights |= HOLDFAST_RIGHT_RAW;
+	ret = hf_lease_usable(l, rights);
 	if (ret)
 		return ret;
 	if (a->state == HF_TRIPPED)
