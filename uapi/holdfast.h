@@ -186,20 +186,26 @@ struct holdfast_reason {
 /* struct holdfast_frame.flags */
 #define HOLDFAST_FRAME_ATTENUATE (1U << 0)	/* scale down instead of refusing */
 #define HOLDFAST_FRAME_WAIT	(1U << 1)	/* sleep until FRAME_INTERVAL allows it */
+#define HOLDFAST_FRAME_COMPUTE	(1U << 2)	/* foci alone; the kernel computes the rest */
 
 /**
  * struct holdfast_frame - header of one frame as written to a lease
  * @magic:	HOLDFAST_FRAME_MAGIC
  * @size:	bytes of the whole frame: this header, then u16 phase[@channels],
- *		u16 amp[@channels], then struct holdfast_focus[@foci]
+ *		u16 amp[@channels], then struct holdfast_focus[@foci]; with
+ *		HOLDFAST_FRAME_COMPUTE this header, then the foci
  * @flags:	HOLDFAST_FRAME_*
  * @channels:	must be the channel count of the array
- * @foci:	declared foci, 0..HOLDFAST_MAX_FOCI
+ * @foci:	declared foci, 0..HOLDFAST_MAX_FOCI; with HOLDFAST_FRAME_COMPUTE at least 1
  * @cookie:	chosen by the program, given back in verdicts and events
  * @present_ns:	0: at once; else the time on CLOCK_MONOTONIC at which it is to be put
  *		out, out of the lease's queue (struct holdfast_queue)
  *
  * @size is a multiple of 4 by construction. Little-endian like the machine.
+ *
+ * A frame with phases of its own needs RIGHT_FRAMES and RIGHT_RAW, one with
+ * HOLDFAST_FRAME_COMPUTE only RIGHT_FRAMES: of it the driver emits the superposition
+ * of its foci (docs/field.md), each of which must lie within BOX_*.
  */
 struct holdfast_frame {
 	__u32 magic;
@@ -211,11 +217,20 @@ struct holdfast_frame {
 	__u64 present_ns;
 };
 
+/**
+ * struct holdfast_focus - a focus that a frame declares
+ * @x_um: @y_um: @z_um:	position, within BOX_*
+ * @amp:	with HOLDFAST_FRAME_COMPUTE: amplitude of every channel for this focus, share
+ *		of the drive in Q0.16; of all foci of a frame together at most 65535
+ *		(-EINVAL). Else 0
+ * @phase:	with HOLDFAST_FRAME_COMPUTE: of the sound there, turn/65536. Else 0
+ */
 struct holdfast_focus {
 	__s32 x_um;
 	__s32 y_um;
 	__s32 z_um;
-	__u32 reserved;
+	__u16 amp;
+	__u16 phase;
 };
 
 /**
@@ -342,8 +357,8 @@ struct holdfast_beat {
 	__u64 newest_seq;	/* out */
 };
 
-#define HOLDFAST_RIGHT_FRAMES	(1U << 0)	/* submit frames */
-#define HOLDFAST_RIGHT_RAW	(1U << 1)	/* frames without declared foci */
+#define HOLDFAST_RIGHT_FRAMES	(1U << 0)	/* submit frames: foci (FRAME_COMPUTE) */
+#define HOLDFAST_RIGHT_RAW	(1U << 1)	/* frames with phases of their own */
 #define HOLDFAST_RIGHT_ARM	(1U << 2)
 #define HOLDFAST_RIGHT_RESET	(1U << 3)
 #define HOLDFAST_RIGHT_ALL	0xfU

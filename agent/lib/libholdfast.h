@@ -200,6 +200,14 @@ size_t holdfast_frame_size(uint32_t channels, uint32_t foci);
 int holdfast_frame_fill(void *buf, size_t len, uint32_t channels, const uint16_t *phase,
 			const uint16_t *amp, const struct holdfast_focus *foci, uint32_t nfoci,
 			uint32_t flags, uint64_t cookie);
+/*
+ * A frame of foci alone (HOLDFAST_FRAME_COMPUTE), which a lease without RIGHT_RAW may submit; for
+ * an array of @channels. @foci[@nfoci], 1..HOLDFAST_MAX_FOCI, each with its amp and phase; all amp
+ * together at most 65535. Return: its size, 32 + 16 * @nfoci bytes, or -EINVAL.
+ */
+int holdfast_focus_frame_fill(void *buf, size_t len, uint32_t channels,
+			      const struct holdfast_focus *foci, uint32_t nfoci, uint32_t flags,
+			      uint64_t cookie);
 
 /* --------------------------------------------------------------- player */
 
@@ -552,6 +560,7 @@ struct holdfast_point holdfast_path_at(const struct holdfast_point *p, size_t n,
 /* Point at @t in 0..1 round a circle parallel to the xy plane. */
 struct holdfast_point holdfast_circle_at(const struct holdfast_point *centre, double radius_m,
 					 double t);
+/* Nearest place in whole um; amp and phase 0, as in a frame with phases of its own. */
 struct holdfast_focus holdfast_focus_at(const struct holdfast_point *p);
 
 /* --------------------------------------------------------- stream files */

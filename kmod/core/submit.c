@@ -12,10 +12,41 @@
 
 #include "compat.h"
 #include "core.h"
+#include "rules/focus.h"
 #include "trace.h"
 
 #define HF_REFUSED_EVENT_NS	(500 * NSEC_PER_MSEC)
 #define HF_SUBMIT_TRIES		4
+#define HF_FRAME_FLAGS		(HOLDFAST_FRAME_ATTENUATE | HOLDFAST_FRAME_WAIT | \
+				 HOLDFAST_FRAME_COMPUTE)
+
+/* Bytes of a whole frame with this header */
+static size_t hf_frame_bytes(const struct holdfast_frame *h)
+{
+	return sizeof(*h) + (h->flags & HOLDFAST_FRAME_COMPUTE ? 0 : 4 * h->channels) +
+	       h->foci * sizeof(struct holdfast_focus);
+}
+
+/* Of a frame with phases of its own amp and phase of its foci are 0; of foci alone they say all. */
+static int hf_frame_foci(const struct hf_nameplate *np, struct hf_frame_buf *b)
+{
+	struct hf_aim aim[HF_MAX_FOCI];
+	u32 i;
+
+	for (i = 0; i < b->head.foci; i++) {
+		const struct holdfast_focus *f = &b->foci[i];
+
+		if (!(b->head.flags & HOLDFAST_FRAME_COMPUTE) && (f->amp || f->phase))
+			return -EINVAL;
+		aim[i] = (struct hf_aim){ f->x_um, f->y_um, f->z_um, f->amp, f->phase };
+	}
+	if (!(b->head.flags & HOLDFAST_FRAME_COMPUTE))
+		return 0;
+	if (!hf_focus_check(aim, b->head.foci))
+		return -EINVAL;
+	hf_focus_frame(np, aim, b->head.foci, b->phase, b->amp);
+	return 0;
+}
 
 struct hf_frame_buf *hf_frame_buf_new(u32 channels)
 {
@@ -29,7 +60,8 @@ struct hf_frame_buf *hf_frame_buf_new(u32 channels)
 }
 
 /*
- * Copies one frame out of @from into the lease's buffer and checks its form.
+ * Copies one frame out of @from into the lease's buffer, checks its form and, where
+ * it is foci alone, computes its phases and amplitudes there.
  * -EMSGSIZE: less than a frame; -EINVAL: malformed. Nothing is consumed then.
  */
 int hf_frame_copy(struct hf_lease *l, struct iov_iter *from)
@@ -38,7 +70,6 @@ int hf_frame_copy(struct hf_lease *l, struct iov_iter *from)
 	struct hf_frame_buf *b = l->buf;
 	struct holdfast_frame *h = &b->head;
 	size_t avail = iov_iter_count(from), took;
-	u32 i;
 
 	lockdep_assert_held(&l->io_lock);
 	memset(&b->head, 0, sizeof(b->head));
@@ -53,9 +84,8 @@ int hf_frame_copy(struct hf_lease *l, struct iov_iter *from)
 		return -EFAULT;
 	}
 	if (h->magic != HOLDFAST_FRAME_MAGIC || h->channels != n || h->foci > HOLDFAST_MAX_FOCI ||
-	    (h->flags & ~(HOLDFAST_FRAME_ATTENUATE | HOLDFAST_FRAME_WAIT)) ||
-	    (h->present_ns && !l->queue) ||
-	    h->size != sizeof(*h) + 4 * n + h->foci * sizeof(b->foci[0])) {
+	    (h->flags & ~HF_FRAME_FLAGS) || (h->present_ns && !l->queue) ||
+	    h->size != hf_frame_bytes(h)) {
 		iov_iter_revert(from, took);
 		return -EINVAL;
 	}
@@ -63,18 +93,18 @@ int hf_frame_copy(struct hf_lease *l, struct iov_iter *from)
 		iov_iter_revert(from, took);
 		return -EMSGSIZE;
 	}
-	took += copy_from_iter(b->phase, 2 * n, from);
-	took += copy_from_iter(b->amp, 2 * n, from);
+	if (!(h->flags & HOLDFAST_FRAME_COMPUTE)) {
+		took += copy_from_iter(b->phase, 2 * n, from);
+		took += copy_from_iter(b->amp, 2 * n, from);
+	}
 	took += copy_from_iter(b->foci, h->foci * sizeof(b->foci[0]), from);
 	if (took != h->size) {
 		iov_iter_revert(from, took);
 		return -EFAULT;
 	}
-	for (i = 0; i < h->foci; i++) {
-		if (b->foci[i].reserved) {
-			iov_iter_revert(from, took);
-			return -EINVAL;
-		}
+	if (hf_frame_foci(l->array->np, b)) {
+		iov_iter_revert(from, took);
+		return -EINVAL;
 	}
 	return 0;
 }
@@ -97,11 +127,13 @@ static void hf_request_of(const struct hf_frame_buf *b, struct hf_request *req)
 int hf_submit_may(const struct hf_lease *l, const struct hf_frame_buf *b)
 {
 	const struct hf_array *a = l->array;
+	u32 rights = HOLDFAST_RIGHT_FRAMES;
 	int ret;
 
 	lockdep_assert_held(&a->lock);
-	ret = hf_lease_usable(l, b->head.foci ? HOLDFAST_RIGHT_FRAMES :
-						HOLDFAST_RIGHT_FRAMES | HOLDFAST_RIGHT_RAW);
+	if (!(b->head.flags & HOLDFAST_FRAME_COMPUTE))
+		rights |= HOLDFAST_RIGHT_RAW;
+	ret = hf_lease_usable(l, rights);
 	if (ret)
 		return ret;
 	if (a->state == HF_TRIPPED)

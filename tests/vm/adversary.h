@@ -59,7 +59,7 @@ enum attack {
 	ATTACK_TWIN,		/* a null on a fence point: S says no, the field decides */
 	ATTACK_EDGE,		/* tuned to lie above the limit by a millionth */
 	ATTACK_FLAT,		/* all in phase */
-	ATTACK_FOCI,		/* declared foci outside the box or too strong */
+	ATTACK_FOCI,		/* foci outside the box or too strong, declared or alone */
 	ATTACK_MALFORMED,
 	ATTACK_OFF,
 	ATTACK_RANDOM,
