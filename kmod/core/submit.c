@@ -376,7 +376,8 @@ static int hf_snapshot(struct hf_lease *l, const struct hf_frame_buf *b, struct 
 	if (!ret) {
 		ctx->now_ns = ktime_get_ns();
 		hf_advance_locked(a, ctx->now_ns);
-		*a->model_copy = *a->model;
+		hf_model_copy(a->model_copy, a->model,
+			      !hf_limit_loosest(&l->rs->rules.env, HF_LIM_DOSE));
 		ctx->model = a->model_copy;
 		ctx->last_commit_ns = a->last_commit_ns;
 		ctx->last = a->emitter ? a->wire : NULL;
