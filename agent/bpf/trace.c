@@ -215,14 +215,17 @@ static FILE *make_file(const char *path)
 	return f;
 }
 
-static int record(struct trace *t, const char *path, uint64_t duration_s)
+static int record(struct trace *t, const char *path, uint32_t kib, uint64_t duration_s)
 {
-	int ret;
+	uint64_t began_ns = hf_mono_ns();
+	int ret = attach(t, kib);
 
+	if (ret)
+		return ret;
 	t->f = make_file(path);
 	if (!t->f)
 		return HF_EXIT_ERROR;
-	t->file = hf_trace_new(t->f, t->index, t->comms, hf_mono_ns());
+	t->file = hf_trace_new(t->f, t->index, t->comms, began_ns);
 	if (!t->file)
 		errx(HF_EXIT_ERROR, "no memory");
 	ret = run(t, duration_s);
@@ -292,9 +295,7 @@ int main(int argc, char **argv)
 	if (!ret)
 		ret = choose(&t);
 	if (!ret)
-		ret = attach(&t, kib);
-	if (!ret)
-		ret = record(&t, argv[optind], duration_s);
+		ret = record(&t, argv[optind], kib, duration_s);
 	hf_trace_bpf__destroy(t.bpf);
 	free(t.lost);
 	free(t.comms);
