@@ -28,6 +28,7 @@ int BPF_PROG(output, u32 index, u64 lease, u64 cookie, u32 pid, u64 submit_ns, u
 	e->emit_ns = emit_ns;
 	e->pid = pid;
 	e->reserved = 0;
+	comm_of(pid, e->comm, sizeof(e->comm));
 	bpf_ringbuf_submit(e, 0);
 	return 0;
 }

@@ -111,8 +111,7 @@ static void name(struct hf_trace *t, const char *what, uint32_t pid, uint32_t ti
 }
 
 /* The track of a lease in the group of its process; all that find no room share one. */
-static uint32_t lease_tid(struct hf_trace *t, uint32_t pid, uint64_t lease, const char *comm,
-			  uint64_t now_ns)
+static uint32_t lease_tid(struct hf_trace *t, uint32_t pid, uint64_t lease, const char *comm)
 {
 	bool known = false;
 	char text[64];
@@ -133,7 +132,8 @@ static uint32_t lease_tid(struct hf_trace *t, uint32_t pid, uint64_t lease, cons
 	}
 	t->track[t->tracks++] = (struct lease_track){ lease, pid };
 	if (!known) {
-		snprintf(text, sizeof(text), "%s %u", hf_comm_name(t->comms, pid, comm, now_ns), pid);
+		snprintf(text, sizeof(text), "%s %u", hf_comm_name(t->comms, pid, comm, t->newest_ns),
+			 pid);
 		name(t, "process_name", pid, 0, text);
 	}
 	snprintf(text, sizeof(text), "lease %" PRIu64, lease);
@@ -182,7 +182,7 @@ static uint64_t since(uint64_t from, uint64_t to)
 static void put_frame(struct hf_trace *t, const struct hf_bpf_frame *e)
 {
 	uint64_t cost = e->cost_ns < e->head.time_ns ? e->cost_ns : 0;
-	uint32_t tid = lease_tid(t, e->pid, e->lease, e->comm, e->head.time_ns);
+	uint32_t tid = lease_tid(t, e->pid, e->lease, "");
 	json_t *args = json_pack("{s:o, s:o, s:I, s:o}", "lease", u64(e->lease), "cookie",
 				 cookie_of(e->cookie), "scale_q16", (json_int_t)e->scale_q16,
 				 "cost_ns", u64(e->cost_ns));
@@ -194,7 +194,7 @@ static void put_frame(struct hf_trace *t, const struct hf_bpf_frame *e)
 /* Many frames of a lease may be on their way at once: spans with numbers of their own. */
 static void put_output(struct hf_trace *t, const struct hf_bpf_output *e)
 {
-	uint32_t tid = lease_tid(t, e->pid, e->lease, "", e->head.time_ns);
+	uint32_t tid = lease_tid(t, e->pid, e->lease, "");
 	char more[64];
 
 	snprintf(more, sizeof(more), ",\"cat\":\"output\",\"id\":\"0x%" PRIx64 "\"", ++t->spans);
@@ -265,7 +265,7 @@ static void put_tick(struct hf_trace *t, const struct hf_bpf_tick *e)
 
 static void put_queue(struct hf_trace *t, const struct hf_bpf_queue *e)
 {
-	uint32_t tid = lease_tid(t, e->pid, e->lease, "", e->head.time_ns);
+	uint32_t tid = lease_tid(t, e->pid, e->lease, "");
 	char text[48];
 
 	snprintf(text, sizeof(text), "queue of lease %" PRIu64, (uint64_t)e->lease);
@@ -301,6 +301,21 @@ static void put_record(struct hf_trace *t, const void *record)
 		put_queue(t, record);
 		break;
 	}
+}
+
+/* Gives the track its name at once: the process may be gone when its record is written. */
+static void meet(struct hf_trace *t, const struct hf_bpf_head *head)
+{
+	const struct hf_bpf_frame *frame = (const void *)head;
+	const struct hf_bpf_output *output = (const void *)head;
+	const struct hf_bpf_queue *queue = (const void *)head;
+
+	if (head->type == HF_BPF_FRAME)
+		lease_tid(t, frame->pid, frame->lease, frame->comm);
+	else if (head->type == HF_BPF_OUTPUT)
+		lease_tid(t, output->pid, output->lease, output->comm);
+	else if (head->type == HF_BPF_QUEUE)
+		lease_tid(t, queue->pid, queue->lease, "");
 }
 
 /* ----------------------------------------------------------------------- order */
@@ -378,6 +393,7 @@ void hf_trace_add(struct hf_trace *t, const void *record, size_t size)
 	while (t->held_n && (t->held_n == HF_TRACE_HELD ||
 			     t->held[0].end_ns + HF_TRACE_WINDOW_NS < t->newest_ns))
 		release(t);
+	meet(t, head);
 	hold(t, &h);
 }
 

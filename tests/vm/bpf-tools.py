@@ -6,12 +6,15 @@ Runs in a guest, as root; prints TAP. Two judges: what bpf_load was told by the 
 kernel's own ftrace, which records the same tracepoints without BPF. `bpf-tools.py none` asks a
 kernel without BPF what the tools say there.
 """
+import ctypes
+import errno
 import glob
 import json
 import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -61,11 +64,24 @@ def lines(text):
     return [json.loads(line) for line in text.splitlines()]
 
 
-def once(*args, prefix=()):
+def without_bpf():
+    """From here on bpf(2) is a call that this kernel does not have."""
+    class Program(ctypes.Structure):
+        _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
+    no_bpf = b"".join(struct.pack("HBBI", *op) for op in (
+        (0x20, 0, 0, 0),                        # the number of the call
+        (0x15, 0, 1, 321),                      # bpf(2) of x86_64
+        (0x06, 0, 0, 0x00050000 | errno.ENOSYS),
+        (0x06, 0, 0, 0x7FFF0000)))
+    libc = ctypes.CDLL(None)
+    assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.byref(Program(4, no_bpf))) == 0
+
+
+def once(*args, prefix=(), before=None):
     """(exit status, standard error) of a tool that is to end by itself."""
     name, *rest = args
     p = subprocess.run([*prefix, f"{TOOLS}/holdfast-{name}", *rest], capture_output=True, text=True,
-                       check=False, timeout=PATIENCE)
+                       check=False, timeout=PATIENCE, preexec_fn=before)
     return p.returncode, p.stderr
 
 
@@ -226,6 +242,12 @@ def as_nobody(*caps):
 
 
 def test_missing():
+    for name in NAMES:
+        says(name, once(*args_of(name), before=without_bpf), 3, "this kernel has no BPF")
+    subprocess.run(["mount", "-t", "tmpfs", "none", "/sys/kernel/btf"], check=True)
+    for name in NAMES:
+        says(name, once(*args_of(name)), 3, "this kernel has no BTF")
+    subprocess.run(["umount", "/sys/kernel/btf"], check=True)
     for name in NAMES:
         says(name, once(*args_of(name)), 5, "the driver is not loaded")
     ok(not os.path.exists(f"{WORK}/refused.json"), "no file is begun for nothing")

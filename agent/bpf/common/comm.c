@@ -81,7 +81,7 @@ const char *hf_comm_name(struct hf_comms *c, uint32_t pid, const char *seen, uin
 	e->read_ns = now_ns;
 	/* Of one that is gone, what was known before; then what the event said. */
 	if (c->read(pid, e->name) && (!known || !strcmp(e->name, "?"))) {
-		hf_comm_clean(e->name, seen, strlen(seen));
+		hf_comm_clean(e->name, seen, HF_COMM_LEN);
 		if (!e->name[0])
 			strcpy(e->name, "?");
 	}

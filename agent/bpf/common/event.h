@@ -51,6 +51,7 @@ struct hf_bpf_output {
 	__u64 emit_ns;
 	__u32 pid;
 	__u32 reserved;
+	char comm[HF_BPF_COMM];	/* as above */
 };
 
 struct hf_bpf_state {

@@ -88,7 +88,7 @@ static const struct btf_type *proto_of(const struct btf *btf, uint32_t first, co
 	return NULL;
 }
 
-static int have_point(const struct btf *btf, uint32_t first, struct hf_point *point)
+int hf_need_point(const struct btf *btf, uint32_t first, struct hf_point *point)
 {
 	const struct btf_type *proto = proto_of(btf, first, point->name);
 	size_t n = strlen(point->args);
@@ -134,7 +134,7 @@ static int have_points(struct hf_point *points, size_t n)
 		ret = HF_EXIT_DRIVER;
 	}
 	for (size_t i = 0; i < n && !ret; i++)
-		ret = have_point(btf, btf__type_cnt(base), &points[i]);
+		ret = hf_need_point(btf, btf__type_cnt(base), &points[i]);
 	btf__free(btf);
 	btf__free(base);
 	return ret;

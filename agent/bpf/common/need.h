@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Exit status of every tool. */
 enum hf_exit {
@@ -49,5 +50,9 @@ struct hf_point {
  * Return: HF_EXIT_OK, or the exit status.
  */
 int hf_need(struct hf_point *points, size_t n, bool ring);
+
+struct btf;
+/* The part that compares with the driver's @btf, whose own types begin at @first. Sets @point->there. */
+int hf_need_point(const struct btf *btf, uint32_t first, struct hf_point *point);
 
 #endif /* HF_BPF_NEED_H */
