@@ -22,9 +22,9 @@
 static const char usage_text[] =
 	"Usage: holdfast-lat [OPTION...] [INTERVAL [COUNT]]\n"
 	"\n"
-	"Histograms of the cost of judging a frame, of the time from submitting it to putting it out, and\n"
-	"of trips: onset to silence, detection to silence. Every INTERVAL seconds, COUNT times; without\n"
-	"INTERVAL once, at Ctrl-C.\n"
+	"Histograms of the cost of judging a frame, of the time from submitting it to putting it out,\n"
+	"and of trips: onset to silence, detection to silence. Every INTERVAL seconds, COUNT times;\n"
+	"without INTERVAL once, at Ctrl-C.\n"
 	"\n"
 	"  -i, --index N      only array N\n"
 	"  -p, --pid PID      only frames of this process (trips belong to no process)\n"
@@ -32,8 +32,8 @@ static const char usage_text[] =
 	"  -v, --verbose      what libbpf says\n"
 	"  -h, --help\n"
 	"\n"
-	"Exit status: 0; 1 an error; 2 usage; 3 the kernel, 4 the rights, 5 the driver lack something;\n"
-	"6 events were lost. holdfast-lat(1) says more.\n";
+	HF_USAGE_EXIT
+	"holdfast-lat(1) says more.\n";
 
 static const struct {
 	const char *key;
@@ -81,7 +81,8 @@ static int interval(struct lat *l)
 		return ret;
 	hf_time_text(now_ns, time);
 	if (l->json)
-		j = json_pack("{s:s, s:o, s:o, s:o}", "time", time, "monotonic_ns", hf_json_u64(now_ns),
+		j = json_pack("{s:s, s:o, s:o, s:o}", "time", time,
+			      "monotonic_ns", hf_json_u64(now_ns),
 			      "interval_ns", hf_json_u64(now_ns - l->began_ns),
 			      "lost", hf_losses_json(l->lost));
 	else
@@ -144,11 +145,7 @@ static int start(struct lat *l, uint32_t index, uint32_t pid)
 	ret = hf_lat__load(l->bpf);
 	if (!ret)
 		ret = hf_lat__attach(l->bpf);
-	if (ret) {
-		warnx("the kernel does not take the BPF programs: %s (-v says more)", strerror(-ret));
-		return HF_EXIT_ERROR;
-	}
-	return HF_EXIT_OK;
+	return ret ? hf_not_taken(ret) : HF_EXIT_OK;
 }
 
 int main(int argc, char **argv)

@@ -36,8 +36,8 @@ static const char usage_text[] =
 	"  -v, --verbose      what libbpf says\n"
 	"  -h, --help\n"
 	"\n"
-	"Exit status: 0; 1 an error; 2 usage; 3 the kernel, 4 the rights, 5 the driver lack something;\n"
-	"6 events were lost. holdfast-snoop(1) says more.\n";
+	HF_USAGE_EXIT
+	"holdfast-snoop(1) says more.\n";
 
 struct snoop {
 	struct hf_snoop *bpf;
@@ -61,7 +61,7 @@ struct who {
 struct what {
 	const struct hf_bpf_head *head;
 	const char *event;
-	const char *cause;
+	const char *cause;	/* NULL: none */
 	uint32_t limit, where;
 	int64_t measured, bound;
 };
@@ -76,7 +76,7 @@ static void tell_text(struct snoop *s, const struct what *w, const struct who *w
 	if (who->lease)
 		snprintf(lease, sizeof(lease), "%" PRIu64, who->lease);
 	printf("%s %5u %-7s %-19s %8s %-15s %6s %-15s %5s %14s %14s\n",
-	       hf_time_text(w->head->time_ns, time), w->head->index, w->event, w->cause, pid,
+	       hf_time_text(w->head->time_ns, time), w->head->index, w->event, w->cause ?: "-", pid,
 	       who->pid ? who->comm : "-", lease, holdfast_limit_name(w->limit),
 	       hf_where_text(w->where, where), hf_value_text(w->limit, w->measured, measured),
 	       hf_value_text(w->limit, w->bound, bound));
@@ -88,7 +88,7 @@ static void tell_text(struct snoop *s, const struct what *w, const struct who *w
 static void tell_json(struct snoop *s, const struct what *w, const struct who *who, json_t *more)
 {
 	char time[HF_TIME_LEN];
-	json_t *j = json_pack("{s:s, s:o, s:s, s:I, s:s, s:o, s:s?, s:o}", "time",
+	json_t *j = json_pack("{s:s, s:o, s:s, s:I, s:s?, s:o, s:s?, s:o}", "time",
 			      hf_time_text(w->head->time_ns, time),
 			      "monotonic_ns", hf_json_u64(w->head->time_ns), "event", w->event,
 			      "index", (json_int_t)w->head->index, "cause", w->cause,
@@ -109,7 +109,7 @@ static void tell_json(struct snoop *s, const struct what *w, const struct who *w
 static void tell_refusal(struct snoop *s, const struct hf_bpf_frame *e)
 {
 	const struct what w = {
-		&e->head, "refused", "-", e->limit, e->where, e->measured, e->bound,
+		&e->head, "refused", NULL, e->limit, e->where, e->measured, e->bound,
 	};
 	struct who who = { .pid = e->pid, .lease = e->lease };
 	char cookie[24];
@@ -128,7 +128,10 @@ static void tell_refusal(struct snoop *s, const struct hf_bpf_frame *e)
 					 hf_json_u64(e->cost_ns)));
 }
 
-/* The tracepoint does not say who it was. The driver does, unless the trip has given way to a worse one. */
+/*
+ * The tracepoint does not say who it was. The driver does, unless the trip has
+ * given way to a worse one.
+ */
 static struct who who_tripped(const struct hf_bpf_trip *e)
 {
 	struct holdfast_array *a;
@@ -266,11 +269,7 @@ static int start(struct snoop *s, uint32_t index, uint32_t kib)
 		ret = hf_snoop__load(s->bpf);
 	if (!ret)
 		ret = hf_snoop__attach(s->bpf);
-	if (ret) {
-		warnx("the kernel does not take the BPF programs: %s (-v says more)", strerror(-ret));
-		return HF_EXIT_ERROR;
-	}
-	return HF_EXIT_OK;
+	return ret ? hf_not_taken(ret) : HF_EXIT_OK;
 }
 
 int main(int argc, char **argv)
@@ -280,7 +279,8 @@ int main(int argc, char **argv)
 		{ "index", required_argument, NULL, 'i' }, { "pid", required_argument, NULL, 'p' },
 		{ "refusals", no_argument, NULL, ONLY_REFUSALS },
 		{ "trips", no_argument, NULL, ONLY_TRIPS },
-		{ "count", required_argument, NULL, 'c' }, { "buffer", required_argument, NULL, 'b' },
+		{ "count", required_argument, NULL, 'c' },
+		{ "buffer", required_argument, NULL, 'b' },
 		{ "json", no_argument, NULL, 'j' }, { "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' }, { 0 },
 	};

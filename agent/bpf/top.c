@@ -27,8 +27,8 @@
 static const char usage_text[] =
 	"Usage: holdfast-top [OPTION...] [INTERVAL [COUNT]]\n"
 	"\n"
-	"Frames per process and lease, every INTERVAL seconds (default 1), COUNT times (default: until\n"
-	"Ctrl-C).\n"
+	"Frames per process and lease, every INTERVAL seconds (default 1), COUNT times (default:\n"
+	"until Ctrl-C).\n"
 	"\n"
 	"  -i, --index N      only array N\n"
 	"  -p, --pid PID      only frames of this process\n"
@@ -39,8 +39,8 @@ static const char usage_text[] =
 	"  -v, --verbose      what libbpf says\n"
 	"  -h, --help\n"
 	"\n"
-	"Exit status: 0; 1 an error; 2 usage; 3 the kernel, 4 the rights, 5 the driver lack something;\n"
-	"6 events were lost. holdfast-top(1) says more.\n";
+	HF_USAGE_EXIT
+	"holdfast-top(1) says more.\n";
 
 /* A row as of now and as of the interval before. */
 struct row {
@@ -222,10 +222,11 @@ static json_t *row_json(const struct top *t, const struct row *r, double seconds
 	json_t *queue = json_null();
 
 	if (t->queue && now->queue_events)
-		queue = json_pack("{s:I, s:I, s:I}", "queued", (json_int_t)now->queued, "queued_max",
-				  (json_int_t)max_of(&now->queue, r->round), "room",
-				  (json_int_t)now->room);
-	return json_pack("{s:I, s:I, s:I, s:s, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:o, s:o}}",
+		queue = json_pack("{s:I, s:I, s:I}", "queued", (json_int_t)now->queued,
+				  "queued_max", (json_int_t)max_of(&now->queue, r->round),
+				  "room", (json_int_t)now->room);
+	return json_pack("{s:I, s:I, s:I, s:s, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
+			 " s:{s:o, s:o, s:o, s:o, s:o}}",
 			 "index", (json_int_t)r->key.index, "lease", (json_int_t)r->key.lease,
 			 "pid", (json_int_t)r->key.pid, "comm", r->comm,
 			 "frames", hf_json_u64(frames(r)),
@@ -253,10 +254,12 @@ static int tell_json(struct top *t, uint64_t now_ns, double seconds)
 			json_decref(rows);
 			return -ENOMEM;
 		}
-	return hf_json_line(json_pack("{s:s, s:o, s:o, s:b, s:o, s:o}", "time",
-				      hf_time_text(now_ns, time), "monotonic_ns", hf_json_u64(now_ns),
-				      "interval_ns", hf_json_u64(now_ns - t->began_ns), "queue", t->queue,
-				      "rows", rows, "lost", hf_losses_json(t->lost)));
+	return hf_json_line(json_pack("{s:s, s:o, s:o, s:b, s:o, s:o}",
+				      "time", hf_time_text(now_ns, time),
+				      "monotonic_ns", hf_json_u64(now_ns),
+				      "interval_ns", hf_json_u64(now_ns - t->began_ns),
+				      "queue", t->queue, "rows", rows,
+				      "lost", hf_losses_json(t->lost)));
 }
 
 static void tell_row(const struct top *t, const struct row *r, double seconds)
@@ -296,8 +299,8 @@ static int tell_text(struct top *t, uint64_t now_ns, double seconds)
 	if (n > shown)
 		printf("(%zu more)\n", n - shown);
 	if (hf_losses_sum(t->lost))
-		printf("lost so far: %" PRIu64 " events of processes beyond %u rows, %" PRIu64 " missed\n",
-		       t->lost->no_room, HF_TOP_ROWS, t->lost->missed);
+		printf("lost so far: %" PRIu64 " events of processes beyond %u rows, "
+		       "%" PRIu64 " missed\n", t->lost->no_room, HF_TOP_ROWS, t->lost->missed);
 	if (t->batch)
 		putchar('\n');
 	return fflush(stdout) ? -EIO : 0;
@@ -360,11 +363,7 @@ static int start(struct top *t, uint32_t index, uint32_t pid)
 	ret = hf_top__load(t->bpf);
 	if (!ret)
 		ret = hf_top__attach(t->bpf);
-	if (ret) {
-		warnx("the kernel does not take the BPF programs: %s (-v says more)", strerror(-ret));
-		return HF_EXIT_ERROR;
-	}
-	return HF_EXIT_OK;
+	return ret ? hf_not_taken(ret) : HF_EXIT_OK;
 }
 
 static void *memory(size_t n, size_t size)
@@ -404,7 +403,8 @@ int main(int argc, char **argv)
 				if (!strcmp(optarg, keys[i].name))
 					t.sort = keys[i].sort;
 			if (!t.sort)
-				errx(HF_EXIT_USAGE, "cannot sort by '%s': rate, refused, cost, max, queue or pid",
+				errx(HF_EXIT_USAGE,
+				     "cannot sort by '%s': rate, refused, cost, max, queue or pid",
 				     optarg);
 			break;
 		case 'r':

@@ -27,8 +27,8 @@
 static const char usage_text[] =
 	"Usage: holdfast-trace [OPTION...] FILE\n"
 	"\n"
-	"Writes what an array does (frames, outputs, states, trips, sensors, ticks, queues) to FILE, in\n"
-	"Chrome's trace event format: open it with Perfetto. Until Ctrl-C.\n"
+	"Writes what an array does (frames, outputs, states, trips, sensors, ticks, queues) to FILE,\n"
+	"in Chrome's trace event format: open it with Perfetto. Until Ctrl-C.\n"
 	"\n"
 	"  -i, --index N      array N; may be left out if there is only one\n"
 	"  -p, --pid PID      frames, outputs and queues of this process alone\n"
@@ -38,8 +38,8 @@ static const char usage_text[] =
 	"  -v, --verbose      what libbpf says\n"
 	"  -h, --help\n"
 	"\n"
-	"Exit status: 0; 1 an error; 2 usage; 3 the kernel, 4 the rights, 5 the driver lack something;\n"
-	"6 events were lost (the file says how many). holdfast-trace(1) says more.\n";
+	HF_USAGE_EXIT
+	"holdfast-trace(1) says more.\n";
 
 struct trace {
 	struct hf_trace_bpf *bpf;
@@ -175,10 +175,7 @@ static int attach(struct trace *t, uint32_t kib)
 		ret = hf_trace_bpf__load(t->bpf);
 	if (!ret)
 		ret = hf_trace_bpf__attach(t->bpf);
-	if (!ret)
-		return HF_EXIT_OK;
-	warnx("the kernel does not take the BPF programs: %s (-v says more)", strerror(-ret));
-	return HF_EXIT_ERROR;
+	return ret ? hf_not_taken(ret) : HF_EXIT_OK;
 }
 
 /* The array that is meant. */
@@ -241,7 +238,8 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "index", required_argument, NULL, 'i' }, { "pid", required_argument, NULL, 'p' },
-		{ "duration", required_argument, NULL, 'd' }, { "size", required_argument, NULL, 's' },
+		{ "duration", required_argument, NULL, 'd' },
+		{ "size", required_argument, NULL, 's' },
 		{ "buffer", required_argument, NULL, 'b' }, { "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' }, { 0 },
 	};

@@ -82,7 +82,8 @@ static void put(struct hf_trace *t, const char *phase, uint32_t pid, uint32_t ti
 	int n;
 
 	/* Microseconds with decimals, by integers: a double would round them. */
-	n = fprintf(t->f, "%s{\"ph\":\"%s\",\"pid\":%u,\"tid\":%u,\"ts\":%" PRIu64 ".%03u,\"name\":%s",
+	n = fprintf(t->f, "%s{\"ph\":\"%s\",\"pid\":%u,\"tid\":%u,\"ts\":%" PRIu64
+		    ".%03u,\"name\":%s",
 		    t->bytes ? ",\n" : "{\"traceEvents\":[\n", phase, pid, tid, ts_ns / 1000,
 		    (unsigned int)(ts_ns % 1000), quoted ?: "\"?\"");
 	t->bytes += n > 0 ? (uint64_t)n : 0;
@@ -132,8 +133,8 @@ static uint32_t lease_tid(struct hf_trace *t, uint32_t pid, uint64_t lease, cons
 	}
 	t->track[t->tracks++] = (struct lease_track){ lease, pid };
 	if (!known) {
-		snprintf(text, sizeof(text), "%s %u", hf_comm_name(t->comms, pid, comm, t->newest_ns),
-			 pid);
+		comm = hf_comm_name(t->comms, pid, comm, t->newest_ns);
+		snprintf(text, sizeof(text), "%s %u", comm, pid);
 		name(t, "process_name", pid, 0, text);
 	}
 	snprintf(text, sizeof(text), "lease %" PRIu64, lease);
@@ -249,10 +250,12 @@ static void put_sensor(struct hf_trace *t, const struct hf_bpf_sensor *e)
 	/* While it is faulty its value means nothing. */
 	if (e->fault == HOLDFAST_SENSOR_FAULT_OK)
 		put(t, "C", array_pid(t), TRACK_SENSORS, text, e->head.time_ns, 0,
-		    ",\"cat\":\"sensor\"", json_pack("{s:I}", unit ?: "value", (json_int_t)e->value));
+		    ",\"cat\":\"sensor\"",
+		    json_pack("{s:I}", unit ?: "value", (json_int_t)e->value));
 	else
 		put(t, "i", array_pid(t), TRACK_SENSORS, text, e->head.time_ns, 0,
-		    ",\"cat\":\"sensor\",\"s\":\"t\"", json_pack("{s:s}", "fault", fault ?: "unknown"));
+		    ",\"cat\":\"sensor\",\"s\":\"t\"",
+		    json_pack("{s:s}", "fault", fault ?: "unknown"));
 }
 
 static void put_tick(struct hf_trace *t, const struct hf_bpf_tick *e)
@@ -455,8 +458,8 @@ void hf_trace_end(struct hf_trace *t, const char *state, const char *why, json_t
 			json_object_set_new(counts, type_names[i], u64(t->count[i]));
 	uname(&u);
 	sums = json_pack("{s:s, s:I, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o}",
-			 "tool", "holdfast-trace", "array", (json_int_t)t->index, "kernel", u.release,
-			 "clock", "CLOCK_MONOTONIC", "began_ns", u64(t->began_ns),
+			 "tool", "holdfast-trace", "array", (json_int_t)t->index,
+			 "kernel", u.release, "clock", "CLOCK_MONOTONIC", "began_ns", u64(t->began_ns),
 			 "ended_ns", u64(now_ns), "ended_by", why, "events", counts, "lost", lost,
 			 "out_of_order", u64(t->out_of_order), "not_understood",
 			 u64(t->not_understood));

@@ -239,6 +239,8 @@ int main(int argc, char **argv)
 	out = fopen(argv[1], "a");
 	if (!out || pipe(begin) || pipe(end))
 		scene_die("%s: %s", argv[1], strerror(errno));
+	/* Several processes write there: whole lines. */
+	setvbuf(out, NULL, _IOLBF, BUFSIZ);
 	prctl(PR_SET_NAME, "bpf-parent");
 	scene_load();
 	snprintf(name_a, sizeof(name_a), "bpf-a-%d", getpid());

@@ -32,8 +32,8 @@ int hf_comm_read(uint32_t pid, char name[HF_COMM_LEN]);	/* from /proc */
 
 /**
  * hf_comm_name() - the name of a process
- * @seen:	the name that came with the event, for a process that is gone (HF_COMM_LEN bytes or a
- *		string); or ""
+ * @seen:	the name that came with the event (HF_COMM_LEN bytes or a string), for a process
+ *		that is gone; or ""
  * @now_ns:	CLOCK_MONOTONIC
  *
  * Return: text that can be shown, "?" if nobody knows; good until the next call.

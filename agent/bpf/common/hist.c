@@ -71,6 +71,6 @@ json_t *hf_log2_json(const struct hf_log2 *h)
 							       "from_ns", number(hf_log2_from(i)),
 							       "to_ns", number(hf_log2_to(i)),
 							       "count", number(h->slot[i])));
-	return json_pack("{s:o, s:o, s:o, s:o}", "count", number(h->count), "sum_ns", number(h->sum),
-			 "max_ns", number(h->max), "slots", slots);
+	return json_pack("{s:o, s:o, s:o, s:o}", "count", number(h->count),
+			 "sum_ns", number(h->sum), "max_ns", number(h->max), "slots", slots);
 }

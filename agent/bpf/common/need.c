@@ -102,7 +102,7 @@ int hf_need_point(const struct btf *btf, uint32_t first, struct hf_point *point)
 		return HF_EXIT_DRIVER;
 	}
 	if (btf_vlen(proto) < n + 1) {
-		warnx("%s of this driver has %d arguments, this tool reads %zu: the driver is older",
+		warnx("%s of this driver has %d arguments, not %zu: it is older than this tool",
 		      point->name, btf_vlen(proto) - 1, n);
 		return HF_EXIT_DRIVER;
 	}
@@ -110,7 +110,7 @@ int hf_need_point(const struct btf *btf, uint32_t first, struct hf_point *point)
 	for (size_t i = 0; i < n; i++) {
 		if (same_type(btf, p[i].type, point->args[i]))
 			continue;
-		warnx("argument %zu of %s is not of the type this tool reads: they do not belong together",
+		warnx("argument %zu of %s is not of the type this tool reads",
 		      i, point->name);
 		return HF_EXIT_DRIVER;
 	}
@@ -125,7 +125,8 @@ static int have_points(struct hf_point *points, size_t n)
 
 	base = btf__parse(VMLINUX_BTF, NULL);
 	if (!base) {
-		warnx("the BTF of this kernel cannot be read (" VMLINUX_BTF "): %s", strerror(errno));
+		warnx("the BTF of this kernel cannot be read (" VMLINUX_BTF "): %s",
+		      strerror(errno));
 		return HF_EXIT_KERNEL;
 	}
 	btf = btf__parse_split(DRIVER_BTF, base);

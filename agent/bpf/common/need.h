@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a tool needs of the kernel, of its caller and of the driver, and what it says when that is not there. */
+/*
+ * What a tool needs of the kernel, of its caller and of the driver, and what it
+ * says when that is not there.
+ */
 #ifndef HF_BPF_NEED_H
 #define HF_BPF_NEED_H
 
@@ -52,7 +55,7 @@ struct hf_point {
 int hf_need(struct hf_point *points, size_t n, bool ring);
 
 struct btf;
-/* The part that compares with the driver's @btf, whose own types begin at @first. Sets @point->there. */
+/* The part that compares with the driver's @btf, whose own types begin at @first. */
 int hf_need_point(const struct btf *btf, uint32_t first, struct hf_point *point);
 
 #endif /* HF_BPF_NEED_H */

@@ -67,6 +67,12 @@ bool hf_tool_wait(uint64_t ns)
 	return ended;
 }
 
+int hf_not_taken(int error)
+{
+	warnx("the kernel does not take the BPF programs: %s (-v says more)", strerror(-error));
+	return HF_EXIT_ERROR;
+}
+
 void hf_tool_ready(const char *more)
 {
 	fprintf(stderr, "%s: watching%s; Ctrl-C ends\n", program_invocation_short_name, more);
@@ -97,16 +103,34 @@ uint64_t hf_mono_ns(void)
 	return (uint64_t)t.tv_sec * HF_NS + (uint64_t)t.tv_nsec;
 }
 
+/* How far CLOCK_REALTIME is ahead now, by the reading that was least interrupted. */
+static int64_t real_ahead_ns(void)
+{
+	uint64_t least = UINT64_MAX;
+	int64_t ahead = 0;
+
+	for (int i = 0; i < 5; i++) {
+		uint64_t before = hf_mono_ns(), took;
+		struct timespec t;
+
+		clock_gettime(CLOCK_REALTIME, &t);
+		took = hf_mono_ns() - before;
+		if (took >= least)
+			continue;
+		least = took;
+		ahead = (int64_t)t.tv_sec * (int64_t)HF_NS + t.tv_nsec -
+			(int64_t)(before + took / 2);
+	}
+	return ahead;
+}
+
 char *hf_time_text(uint64_t ns, char buf[HF_TIME_LEN])
 {
-	struct timespec real;
-	int64_t then;
-	time_t s;
+	int64_t then = (int64_t)ns + real_ahead_ns();
 	struct tm tm;
+	time_t s;
 	size_t n;
 
-	clock_gettime(CLOCK_REALTIME, &real);
-	then = (int64_t)real.tv_sec * (int64_t)HF_NS + real.tv_nsec + (int64_t)(ns - hf_mono_ns());
 	if (then < 0)
 		then = 0;
 	s = then / (int64_t)HF_NS;
@@ -175,8 +199,8 @@ int hf_losses_say(const struct hf_losses *l)
 {
 	if (!hf_losses_sum(l))
 		return HF_EXIT_OK;
-	fprintf(stderr, "%s: lost: %" PRIu64 " events found no room (", program_invocation_short_name,
-		l->no_room);
+	fprintf(stderr, "%s: lost: %" PRIu64 " events found no room (",
+		program_invocation_short_name, l->no_room);
 	for (unsigned int i = 0, n = 0; i < l->cpus; i++)
 		if (l->cpu[i])
 			fprintf(stderr, "%scpu %u: %" PRIu64, n++ ? ", " : "", i, l->cpu[i]);
@@ -205,8 +229,9 @@ int hf_json_line(json_t *j)
 int hf_json_reason(json_t *j, uint32_t limit, uint32_t where, int64_t measured, int64_t bound)
 {
 	const struct holdfast_limit_desc *d = holdfast_limit_desc(limit);
-	json_t *more = json_pack("{s:s, s:o, s:o, s:o, s:s?}", "limit", holdfast_limit_name(limit),
-				 "where", where == HOLDFAST_NOWHERE ? json_null() : json_integer(where),
+	json_t *more = json_pack("{s:s, s:o, s:o, s:o, s:s?}",
+				 "limit", holdfast_limit_name(limit), "where",
+				 where == HOLDFAST_NOWHERE ? json_null() : json_integer(where),
 				 "measured", d ? json_integer(measured) : json_null(),
 				 "bound", d ? json_integer(bound) : json_null(),
 				 "unit", d ? d->unit : NULL);

@@ -13,6 +13,10 @@
 
 #include <bpf/libbpf.h>
 
+#define HF_USAGE_EXIT \
+	"Exit status: 0; 1 an error; 2 usage; 3 the kernel, 4 the rights, 5 the driver lack\n" \
+	"something; 6 events were lost, and how many was said. "
+
 #define HF_NS		1000000000ULL
 #define HF_ALL_ARRAYS	UINT32_MAX
 
@@ -21,6 +25,8 @@ uint64_t hf_number(const char *what, const char *text, uint64_t min, uint64_t ma
 
 /* Errors of libbpf are said only when asked for: hf_need() has said what people can mend. */
 void hf_tool_begin(bool verbose);
+/* Loading or attaching gave @error (negative). Return: HF_EXIT_ERROR. */
+int hf_not_taken(int error);
 /* Waits, for at most @ns. Return: SIGINT or SIGTERM came, now or before. */
 bool hf_tool_wait(uint64_t ns);
 /* Says on standard error that events are counted from here on. */
