@@ -60,8 +60,15 @@ $(TESTS_bpf): $(AGENT)/tests/%: $(BUILD)/san/tests/agent/%.o \
 	$(call say,LD)$(CC) $(SANFLAGS) -o $@ $^ -lcriterion $(BPF_LIBS)
 AGENT_TESTS += $(TESTS_bpf)
 
+# What each program costs, on the kernel at hand: run by a person (docs/tools.md).
+$(BUILD)/user/tests/agent/bpf_cost.o: CPPFLAGS += $(BPF_CPPFLAGS)
+$(BUILD)/user/tests/agent/bpf_cost.o: | $(BPF_TOOLS:%=$(BPF_OUT)/%.skel.h)
+$(AGENT)/tests/bpf_cost: $(BUILD)/user/tests/agent/bpf_cost.o
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ -lbpf
+
 ALL_USER += $(BPF_PROGRAMS)
-CHECK_BINS += $(BPF_TOOLS:%=$(AGENT)/san/holdfast-%)
+CHECK_BINS += $(BPF_TOOLS:%=$(AGENT)/san/holdfast-%) $(AGENT)/tests/bpf_cost
 
 install-agent: install-bpf
 install-bpf: $(BPF_PROGRAMS)

@@ -459,10 +459,10 @@ void hf_trace_end(struct hf_trace *t, const char *state, const char *why, json_t
 	uname(&u);
 	sums = json_pack("{s:s, s:I, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o}",
 			 "tool", "holdfast-trace", "array", (json_int_t)t->index,
-			 "kernel", u.release, "clock", "CLOCK_MONOTONIC", "began_ns", u64(t->began_ns),
-			 "ended_ns", u64(now_ns), "ended_by", why, "events", counts, "lost", lost,
-			 "out_of_order", u64(t->out_of_order), "not_understood",
-			 u64(t->not_understood));
+			 "kernel", u.release, "clock", "CLOCK_MONOTONIC",
+			 "began_ns", u64(t->began_ns), "ended_ns", u64(now_ns), "ended_by", why,
+			 "events", counts, "lost", lost, "out_of_order", u64(t->out_of_order),
+			 "not_understood", u64(t->not_understood));
 	text = json_dumps(sums, JSON_COMPACT);
 	fprintf(t->f, "\n],\n\"displayTimeUnit\":\"ns\",\n\"otherData\":%s}\n", text ?: "{}");
 	free(text);

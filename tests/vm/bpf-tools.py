@@ -28,13 +28,14 @@ SIM = "/sys/kernel/config/holdfast_sim"
 WORK = f"/tmp/bpf-tools-{os.getpid()}"
 NAMES = ("top", "lat", "snoop", "trace")
 PATIENCE = 60
-tests = 0
+tests = failures = 0
 
 
 def ok(good, name, *more):
     """One result; @more is printed if it is not good. Returns @good."""
-    global tests
+    global tests, failures
     tests += 1
+    failures += not good
     print("ok" if good else "not ok", tests, "-", name)
     for line in () if good else more:
         print("#  ", str(line)[:2000].replace("\n", "\n#   "))
@@ -274,6 +275,14 @@ def test_missing():
     says("trace", once(*args_of("trace")), 1, "there is no array")
     code, err = once("trace", "-i", "0", f"{WORK}/refused.json")
     ok(code == 1 and not os.path.exists(f"{WORK}/refused.json"), "no file for an array that is not there")
+
+
+def test_lockdown():
+    """The last one: there is no way back."""
+    with open("/sys/kernel/security/lockdown", "w", encoding="ascii") as f:
+        f.write("confidentiality")
+    code, err = once("lat", "1", "1")
+    ok(code == 0, "a kernel that is locked down is no hindrance", code, err)
 
 
 def test_host():
@@ -572,7 +581,8 @@ def test_losses():
     said = lines(tools[0].text())
     told = [r for r in said if r["event"] == "refused"]
     lost = [r["lost"] for r in said if r["event"] == "lost"]
-    ok(lost and lost[-1]["no_room"] > 0, "snoop: some found no room", said[-1:])
+    if not ok(lost and lost[-1]["no_room"] > 0, "snoop: some found no room", said[-1:]):
+        return
     same(len(told) + lost[-1]["no_room"] + lost[-1]["missed"], len(load.of("refused")),
          "snoop: told and lost are together what there was")
     ok(set(refusals(told)) <= set(refusals(load.of("refused"))), "snoop: what is told is right")
@@ -620,10 +630,12 @@ def main():
             begin = time.monotonic()
             test()
             print(f"# {test.__name__}: {time.monotonic() - begin:.1f} s")
+        test_lockdown()
         unload_modules()
         ok(not os.path.exists("/sys/module/holdfast"), "the driver can be unloaded afterwards")
     shutil.rmtree(WORK)
     print(f"1..{tests}")
+    sys.exit(failures > 0)
 
 
 main()

@@ -50,7 +50,7 @@ int hf_comm_read(uint32_t pid, char name[HF_COMM_LEN])
 	return 0;
 }
 
-/* The entry of @pid, or the one to give up for it: a free one, else the one not used for longest. */
+/* The entry of @pid, or the one to give up for it: free, else the one not used for longest. */
 static struct hf_comm *entry_of(struct hf_comms *c, uint32_t pid)
 {
 	struct hf_comm *set = c->set[pid & (HF_COMM_SETS - 1)], *e = &set[0];
