@@ -267,7 +267,8 @@ static void tell_row(const struct top *t, const struct row *r, double seconds)
 	char fill[32] = "-";
 
 	if (t->queue && r->now.queue_events)
-		snprintf(fill, sizeof(fill), "%u/%u", r->now.queued, r->now.room);
+		snprintf(fill, sizeof(fill), "%u/%" PRIu64, r->now.queued,
+			 (uint64_t)r->now.queued + r->now.room);
 	printf("%5u %8u %-15s %6" PRIu64 " %9.1f %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64
 	       " %9.1f %9.1f %9s\n", r->key.index, r->key.pid, r->comm, (uint64_t)r->key.lease,
 	       (double)frames(r) / seconds, verdicts(r, HOLDFAST_VERDICT_ADMIT),

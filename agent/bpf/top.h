@@ -34,7 +34,7 @@ struct hf_top_row {
 	__u64 queue_events;
 	struct hf_top_max queue;
 	__u32 queued;		/* at the last event */
-	__u32 room;
+	__u32 room;		/* for so many more */
 	char comm[HF_BPF_COMM];	/* of the process, where it was the current one */
 };
 

@@ -95,7 +95,7 @@ struct hf_bpf_queue {
 	__u64 lease;
 	__u32 pid;
 	__u32 queued;
-	__u32 room;
+	__u32 room;		/* for so many more */
 	__u32 reserved;
 };
 
