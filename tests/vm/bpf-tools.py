@@ -533,7 +533,8 @@ def test_complete():
     tools = idle + start(("top", "-b", "-r", "0", "-i", a, "1"), ("lat", "-i", b),
                          ("snoop", "-p", str(load.is_["alpha"]), "--refusals"),
                          ("snoop", "--json", "--trips", "-i", a),
-                         ("snoop", "--json", "--refusals", "-i", b), ("trace", "-i", a, path))
+                         ("snoop", "--json", "--refusals", "-i", b), ("trace", "-i", a, path),
+                         ("snoop", "--json", "--trips", "-i", b))
     load.go()
     ok(refcount() > before, "tools that watch pin the driver")
     stop(tools)
@@ -552,6 +553,7 @@ def test_complete():
     judge_lat(tools[1], tools[4], load, ftrace)
     judge_snoop(tools[2], tools[5], tools[6], tools[7], load)
     judge_trace(path, load, ftrace, queue)
+    same(tools[9].text(), "", "snoop --trips -i: none of an array that has none")
 
 
 def test_losses():
