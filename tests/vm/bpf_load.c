@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Known work for the eBPF tools (bpf-tools.py): two arrays, three processes that
- * play, and trips to order. Says what it was told by the driver, a JSON object a
+ * Known work for the eBPF tools (bpf-tools.py): two arrays, processes that play
+ * (one of them through a queue, where there are such), and trips to order. Says what it was told by the driver, a JSON object a
  * line: who played and with which verdicts, every refusal, every trip. No
  * judgement in here.
  *
@@ -39,6 +39,22 @@ struct party {
 	pid_t pid;
 };
 
+static void note(struct party *p, const struct holdfast_frame_result *res)
+{
+	if (res->verdict > HOLDFAST_VERDICT_REJECT)
+		scene_die("verdict %u", res->verdict);
+	p->verdicts[res->verdict]++;
+	if (res->verdict == HOLDFAST_VERDICT_REJECT)
+		fprintf(out, "{\"kind\":\"refused\",\"index\":%d,\"pid\":%d,\"comm\":\"%s\","
+			"\"lease\":%llu,\"cookie\":\"%llu\",\"limit\":\"%s\",\"where\":%lld,"
+			"\"measured\":%lld,\"bound\":%lld}\n", p->array->index, getpid(), p->comm,
+			p->id, res->cookie,
+			res->reason.limit == HOLDFAST_LIM_NONE ? "none" :
+			scene_limit_name(res->reason.limit),
+			res->reason.where == HOLDFAST_NOWHERE ? -1LL : res->reason.where,
+			res->reason.measured, res->reason.bound);
+}
+
 /* A frame, and what became of it. */
 static __u32 play_one(struct party *p, struct holdfast_frame *f, __u16 amp, __u32 flags)
 {
@@ -51,16 +67,7 @@ static __u32 play_one(struct party *p, struct holdfast_frame *f, __u16 amp, __u3
 	ret = scene_submit(p->lease, f, &res);
 	if (ret)
 		scene_die("submit: %s", strerror(-ret));
-	p->verdicts[res.verdict]++;
-	if (res.verdict == HOLDFAST_VERDICT_REJECT)
-		fprintf(out, "{\"kind\":\"refused\",\"index\":%d,\"pid\":%d,\"comm\":\"%s\","
-			"\"lease\":%llu,\"cookie\":\"%llu\",\"limit\":\"%s\",\"where\":%lld,"
-			"\"measured\":%lld,\"bound\":%lld}\n", p->array->index, getpid(), p->comm,
-			p->id, res.cookie,
-			res.reason.limit == HOLDFAST_LIM_NONE ? "none" :
-			scene_limit_name(res.reason.limit),
-			res.reason.where == HOLDFAST_NOWHERE ? -1LL : res.reason.where,
-			res.reason.measured, res.reason.bound);
+	note(p, &res);
 	return res.verdict;
 }
 
@@ -95,6 +102,40 @@ static void play(struct party *p, unsigned int frames)
 	free(f);
 }
 
+/* A driver with queues: frames for later, judged by a thread of the kernel. */
+static void play_queued(struct party *p, unsigned int frames)
+{
+#ifdef HOLDFAST_IOC_QUEUE
+	struct holdfast_queue q = {
+		.size = sizeof(q), .flags = HOLDFAST_QUEUE_SET, .depth = frames,
+		.late_ns = 5000 * SCENE_MS, .horizon_ns = 5000 * SCENE_MS,
+	};
+	struct holdfast_frame *f = scene_frame_new(p->array->info.channels, 0);
+	__u64 at = scene_now_ns() + 50 * SCENE_MS;
+	struct holdfast_frame_result res;
+
+	if (scene_ioctl(p->lease, HOLDFAST_IOC_QUEUE, &q))
+		scene_die("queue");
+	for (unsigned int i = 0; i < frames; i++) {
+		scene_frame_flat(f, i % 10 == 5 ? AMP_OVER : AMP);
+		f->flags = HOLDFAST_FRAME_WAIT;
+		f->cookie = ++p->cookie;
+		f->present_ns = at + i * 4 * SCENE_MS;
+		if (scene_submit(p->lease, f, &res) || res.verdict != HOLDFAST_VERDICT_QUEUED)
+			scene_die("frame %u is not queued: verdict %u", i, res.verdict);
+	}
+	for (unsigned int i = 0; i < frames; i++) {
+		if (read(p->lease, &res, sizeof(res)) != sizeof(res))
+			scene_die("verdict: %s", strerror(errno));
+		note(p, &res);
+	}
+	free(f);
+#else
+	(void)p;
+	(void)frames;
+#endif
+}
+
 static void party_start(struct party *p, const struct scene_keeper *k, const char *comm,
 			const struct scene_array *a)
 {
@@ -107,7 +148,8 @@ static void party_start(struct party *p, const struct scene_keeper *k, const cha
 }
 
 /* A process of its own; it plays when @begin is closed, and stays until @end is. */
-static void party_fork(struct party *p, const int begin[2], const int end[2], unsigned int frames)
+static void party_fork(struct party *p, const int begin[2], const int end[2], unsigned int frames,
+		       void (*how)(struct party *p, unsigned int frames))
 {
 	char c;
 
@@ -124,8 +166,9 @@ static void party_fork(struct party *p, const int begin[2], const int end[2], un
 		close(end[1]);
 	if (read(begin[0], &c, 1))
 		_exit(1);
-	play(p, frames);
-	say_process(p);
+	how(p, frames);
+	if (p->cookie)
+		say_process(p);
 	if (end && read(end[0], &c, 1))
 		_exit(1);
 	_exit(0);
@@ -226,7 +269,7 @@ static void wait_line(void)
 
 int main(int argc, char **argv)
 {
-	struct party alpha, beta, gamma, self;
+	struct party alpha, beta, gamma, later, self;
 	struct scene_keeper ka, kb;
 	struct scene_array a, b;
 	char name_a[32], name_b[32];
@@ -252,13 +295,15 @@ int main(int argc, char **argv)
 	party_start(&alpha, &ka, "bpf-alpha", &a);
 	party_start(&beta, &ka, "bpf-beta", &a);
 	party_start(&gamma, &kb, "bpf-gamma", &b);
+	party_start(&later, &kb, "bpf-queue", &b);
 	party_start(&self, &ka, "bpf-parent", &a);
 	scene_keeper_arm(&ka);
 	scene_keeper_arm(&kb);
 	/* Beta is gone when the tools ask who it was. */
-	party_fork(&alpha, begin, end, frames);
-	party_fork(&beta, begin, NULL, frames);
-	party_fork(&gamma, begin, end, frames / 2);
+	party_fork(&alpha, begin, end, frames, play);
+	party_fork(&beta, begin, NULL, frames, play);
+	party_fork(&gamma, begin, end, frames / 2, play);
+	party_fork(&later, begin, end, 40, play_queued);
 	printf("{\"kind\":\"ready\",\"a\":%d,\"b\":%d,\"alpha\":%d,\"beta\":%d,\"gamma\":%d,"
 	       "\"self\":%d,\"names\":[\"%s\",\"%s\"]}\n", a.index, b.index, alpha.pid, beta.pid,
 	       gamma.pid, getpid(), name_a, name_b);
@@ -268,6 +313,7 @@ int main(int argc, char **argv)
 	close(end[1]);
 	party_wait(&alpha);
 	party_wait(&gamma);
+	party_wait(&later);
 	if (argc > 3)
 		all_trips(&ka, &a, &self);
 	say_process(&self);
