@@ -587,7 +587,9 @@ def test_losses():
         return
     same(len(told) + lost[-1]["no_room"] + lost[-1]["missed"], len(load.of("refused")),
          "snoop: told and lost are together what there was")
-    ok(set(refusals(told)) <= set(refusals(load.of("refused"))), "snoop: what is told is right")
+    # Who was gone when the reader went on has no name, if its frames were judged in another process.
+    right = {r[:2] + r[3:] for r in refusals(load.of("refused"))}
+    ok({r[:2] + r[3:] for r in refusals(told)} <= right, "snoop: what is told is right", told)
     same(sum(lost[-1]["per_cpu"].values()), lost[-1]["no_room"], "snoop: losses per CPU")
     ok("lost:" in tools[0].text("err") and "lost:" in tools[1].text("err"), "both say so at the end")
     events, other = read_trace(path)

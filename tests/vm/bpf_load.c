@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Known work for the eBPF tools (bpf-tools.py): two arrays, processes that play
- * (one of them through a queue, where there are such), and trips to order. Says what it was told by the driver, a JSON object a
- * line: who played and with which verdicts, every refusal, every trip. No
- * judgement in here.
+ * (one of them through a queue, where there are such), and trips to order. Says
+ * what it was told by the driver, a JSON object a line: who played and with which
+ * verdicts, every refusal, every trip. No judgement in here.
  *
  * bpf_load OUT FRAMES [trips]: makes everything, prints {"kind":"ready", ...} on
  * standard output, waits for a line on standard input, plays, writes OUT, prints
