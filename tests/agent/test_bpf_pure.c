@@ -240,6 +240,42 @@ Test(bpf_need, arguments)
 	cr_assert_eq(need("uUp", &tick), HF_EXIT_DRIVER);
 }
 
+/* A kernel whose ring buffer has a lock of this type. */
+static bool sleeps(const char *ring, const char *lock)
+{
+	struct btf *btf = btf__new_empty();
+	int u32 = btf__add_int(btf, "unsigned int", 4, 0);
+	int type = btf__add_typedef(btf, lock, u32);
+	bool ret;
+
+	btf__add_struct(btf, ring, 8);
+	btf__add_field(btf, "mask", u32, 0, 0);
+	btf__add_field(btf, "spinlock", type, 32, 0);
+	ret = hf_need_ring_sleeps(btf);
+	btf__free(btf);
+	return ret;
+}
+
+Test(bpf_need, rings_of_real_time_kernels)
+{
+	cr_assert(sleeps("bpf_ringbuf", "spinlock_t"));
+	cr_assert_not(sleeps("bpf_ringbuf", "raw_spinlock_t"));
+	cr_assert_not(sleeps("bpf_ringbuf", "rqspinlock_t"));
+	cr_assert(sleeps("another", "raw_spinlock_t"), "who cannot tell keeps out");
+}
+
+/* Of the kernel this runs on, if it has BTF: there is such a lock at all. */
+Test(bpf_need, ring_of_this_kernel)
+{
+	struct btf *btf = btf__parse("/sys/kernel/btf/vmlinux", NULL);
+
+	if (!btf)
+		return;
+	cr_log_info("sleeps on a real-time kernel: %d", hf_need_ring_sleeps(btf));
+	cr_assert_gt(btf__find_by_name_kind(btf, "bpf_ringbuf", BTF_KIND_STRUCT), 0);
+	btf__free(btf);
+}
+
 Test(bpf_need, optional)
 {
 	struct hf_point queue = HF_POINT_QUEUE, frame = HF_POINT_FRAME;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <bpf/btf.h>
@@ -118,7 +119,30 @@ int hf_need_point(const struct btf *btf, uint32_t first, struct hf_point *point)
 	return HF_EXIT_OK;
 }
 
-static int have_points(struct hf_point *points, size_t n)
+bool hf_need_ring_sleeps(const struct btf *kernel)
+{
+	int id = btf__find_by_name_kind(kernel, "bpf_ringbuf", BTF_KIND_STRUCT);
+	const struct btf_type *ring = id > 0 ? btf__type_by_id(kernel, (uint32_t)id) : NULL;
+
+	for (int i = 0; ring && i < btf_vlen(ring); i++) {
+		const struct btf_member *m = btf_members(ring) + i;
+		const struct btf_type *t = btf__type_by_id(kernel, m->type);
+
+		if (!strcmp(btf__name_by_offset(kernel, m->name_off), "spinlock"))
+			return !t || !strcmp(btf__name_by_offset(kernel, t->name_off), "spinlock_t");
+	}
+	return true;
+}
+
+/* uname(2) is where a real-time kernel says that it is one, for certain. */
+static bool real_time(void)
+{
+	struct utsname u;
+
+	return !uname(&u) && strstr(u.version, "PREEMPT_RT");
+}
+
+static int have_points(struct hf_point *points, size_t n, bool ring)
 {
 	struct btf *base, *btf = NULL;
 	int ret = HF_EXIT_OK;
@@ -127,6 +151,12 @@ static int have_points(struct hf_point *points, size_t n)
 	if (!base) {
 		warnx("the BTF of this kernel cannot be read (" VMLINUX_BTF "): %s",
 		      strerror(errno));
+		return HF_EXIT_KERNEL;
+	}
+	if (ring && real_time() && hf_need_ring_sleeps(base)) {
+		warnx("ring buffers of this real-time kernel may sleep, which an array's "
+		      "interrupt must not (holdfast-top and holdfast-lat use none)");
+		btf__free(base);
 		return HF_EXIT_KERNEL;
 	}
 	btf = btf__parse_split(DRIVER_BTF, base);
@@ -166,5 +196,5 @@ int hf_need(struct hf_point *points, size_t n, bool ring)
 		      "vmlinux, or for another kernel (docs/tools.md)");
 		return HF_EXIT_DRIVER;
 	}
-	return have_points(points, n);
+	return have_points(points, n, ring);
 }

@@ -15,7 +15,7 @@ enum hf_exit {
 	HF_EXIT_OK = 0,
 	HF_EXIT_ERROR = 1,	/* something failed on the way */
 	HF_EXIT_USAGE = 2,
-	HF_EXIT_KERNEL = 3,	/* this kernel cannot: no BPF, no ring buffer, no BTF */
+	HF_EXIT_KERNEL = 3,	/* this kernel cannot: no BPF, no ring buffer for us, no BTF */
 	HF_EXIT_RIGHTS = 4,	/* CAP_BPF or CAP_PERFMON is missing */
 	HF_EXIT_DRIVER = 5,	/* not loaded, without BTF, or without a tracepoint */
 	HF_EXIT_LOST = 6,	/* ended well, but events were lost, and how many was said */
@@ -55,6 +55,11 @@ struct hf_point {
 int hf_need(struct hf_point *points, size_t n, bool ring);
 
 struct btf;
+/*
+ * Does a ring buffer of this kernel take a lock that sleeps on a real-time
+ * kernel? The driver's tracepoints are passed in hard interrupts, which must not.
+ */
+bool hf_need_ring_sleeps(const struct btf *kernel);
 /* The part that compares with the driver's @btf, whose own types begin at @first. */
 int hf_need_point(const struct btf *btf, uint32_t first, struct hf_point *point);
 
