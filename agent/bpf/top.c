@@ -139,7 +139,6 @@ static int by_pid(const void *a, const void *b)
 static int by_##name(const void *a, const void *b) \
 { \
 	uint64_t x = value(*(struct row *const *)a), y = value(*(struct row *const *)b); \
- \
 	return x > y ? -1 : x < y ? 1 : by_pid(a, b); \
 }
 

@@ -245,8 +245,8 @@ static void say_status(int fd, const struct scene_array *a)
 
 	scene_status(fd, &st);
 	fprintf(out, "{\"kind\":\"status\",\"index\":%d,\"admitted\":%llu,\"attenuated\":%llu,"
-		"\"rejected\":%llu,\"malformed\":%llu,\"trips\":%u}\n", a->index, st.frames_admitted,
-		st.frames_attenuated, st.frames_rejected, st.frames_malformed, st.trips);
+		"\"rejected\":%llu,\"malformed\":%llu,\"trips\":%u}\n", a->index,
+		st.frames_admitted, st.frames_attenuated, st.frames_rejected, st.frames_malformed, st.trips);
 }
 
 static void make(struct scene_array *a, const char *name)
@@ -254,7 +254,7 @@ static void make(struct scene_array *a, const char *name)
 	scene_make(a, name, SCENE_ATTRS("rows=8", "cols=8", "limit=amp_cap 40000",
 					"limit=slew_amp 1000000000", "limit=reject_burst 100",
 					"limit=trip_dwell 100", "limit=hold 60000",
-					"limit=keeper_deadline 2000", "limit=tick_late 10000",
+					"limit=keeper_deadline 3000", "limit=tick_late 10000",
 					"limit=sensor_stale 60000"));
 }
 

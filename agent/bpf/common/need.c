@@ -127,9 +127,10 @@ bool hf_need_ring_sleeps(const struct btf *kernel)
 	for (int i = 0; ring && i < btf_vlen(ring); i++) {
 		const struct btf_member *m = btf_members(ring) + i;
 		const struct btf_type *t = btf__type_by_id(kernel, m->type);
+		const char *type = t ? btf__name_by_offset(kernel, t->name_off) : "spinlock_t";
 
 		if (!strcmp(btf__name_by_offset(kernel, m->name_off), "spinlock"))
-			return !t || !strcmp(btf__name_by_offset(kernel, t->name_off), "spinlock_t");
+			return !strcmp(type, "spinlock_t");
 	}
 	return true;
 }
