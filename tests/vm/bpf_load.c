@@ -105,7 +105,6 @@ static void play(struct party *p, unsigned int frames)
 /* A driver with queues: frames for later, judged by a thread of the kernel. */
 static void play_queued(struct party *p, unsigned int frames)
 {
-#ifdef HOLDFAST_IOC_QUEUE
 	struct holdfast_queue q = {
 		.size = sizeof(q), .flags = HOLDFAST_QUEUE_SET, .depth = frames,
 		.late_ns = 5000 * SCENE_MS, .horizon_ns = 5000 * SCENE_MS,
@@ -130,10 +129,6 @@ static void play_queued(struct party *p, unsigned int frames)
 		note(p, &res);
 	}
 	free(f);
-#else
-	(void)p;
-	(void)frames;
-#endif
 }
 
 static void party_start(struct party *p, const struct scene_keeper *k, const char *comm,
