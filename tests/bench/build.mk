@@ -30,6 +30,9 @@ $(BUILD)/bench/rules/%.o: %.c $(wildcard kmod/rules/*.h)
 
 $(BUILD)/user/tests/bench/%_cost.o $(BUILD)/user/tests/bench/%_guest.o: CPPFLAGS += -idirafter kmod/rules -Itests/vm
 
+$(BUILD)/user/tests/bench/fanout_guest.o: CPPFLAGS += $(shell pkg-config --cflags libnl-genl-3.0)
+$(BUILD)/tests/bench/fanout_guest: BENCH_GUEST_LIBS = $(shell pkg-config --libs libnl-genl-3.0)
+
 $(BUILD)/tests/bench/rules_cost: $(BUILD)/user/tests/bench/rules_cost.o $(BENCH_RULES)
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) -o $@ $^ -lm
@@ -40,7 +43,7 @@ BENCH_GUESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*_guest.c))
 $(BENCH_GUESTS): $(BUILD)/%: $(BUILD)/user/%.o $(VM_HELPER_OBJS) \
 		$(patsubst %.c,$(BUILD)/user/%.o,$(wildcard kmod/rules/*.c))
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) -o $@ $^ -lm -lpthread
+	$(call say,LD)$(CC) -o $@ $^ $(BENCH_GUEST_LIBS) -lm -lpthread
 
 BENCH_BINS += $(BUILD)/tests/bench/rules_cost $(BENCH_GUESTS)
 

@@ -7,7 +7,8 @@
  *
  * From: CLOCK_MONOTONIC just before the fault is written to the simulator. To: the time
  * stamp of the record OFF in its emission ledger. The moment within a period is by
- * chance, so the wait for the next reading is in it. The driver's sensor is lost; the
+ * chance, so the wait for the next reading (10 ms apart, as the governor's periods) is in
+ * it; "reaction" is what comes after that reading. The driver's sensor is lost; the
  * watcher reads what is behind the sensors (the plant's supply) itself, of an array
  * without sensors, so that it waits for no one and the driver does not come first.
  *
@@ -124,7 +125,12 @@ static void some_time(void)
 
 /* ---- who sees the fault ---- */
 
-static double trial_governor(unsigned int n)
+/* What one trial took, us; and of it what came after the reading that showed the fault, or -1. */
+struct took {
+	double all, reaction;
+};
+
+static struct took trial_governor(unsigned int n)
 {
 	struct one *o = &governed[n % ARRAYS];
 	struct holdfast_trip t;
@@ -138,7 +144,7 @@ static double trial_governor(unsigned int n)
 	if (!to || scene_trip(o->keeper.fd, &t) || t.cause != HOLDFAST_CAUSE_SENSOR_LOST)
 		scene_die("%s: not silent by its sensor: %s", o->sim.name, scene_cause_name(t.cause));
 	set(o, "fault_supply", "none");
-	return (double)(to - from) / 1000;
+	return (struct took){ (double)(to - from) / 1000, (double)(to - t.onset_ns) / 1000 };
 }
 
 /* What a watcher does: look every period, and silence what is not well. */
@@ -173,7 +179,7 @@ __attribute__((noreturn)) static void watcher(int prio)
 }
 
 /* After TIMEOUT_MS nobody waits any longer: it counts as that long. */
-static double trial_watcher(unsigned int n)
+static struct took trial_watcher(unsigned int n)
 {
 	__u64 from, to;
 
@@ -189,12 +195,12 @@ static double trial_watcher(unsigned int n)
 		to = from + TIMEOUT_MS * SCENE_MS;
 	}
 	scene_sleep_ms(25);	/* for a look that was still of the fault */
-	return (double)(to - from) / 1000;
+	return (struct took){ (double)(to - from) / 1000, -1 };
 }
 
 static const struct who {
 	const char *name;
-	double (*trial)(unsigned int n);
+	struct took (*trial)(unsigned int n);
 	int prio;		/* of the watcher; -1: none */
 } everybody[] = {
 	{ "governor", trial_governor, -1 },
@@ -239,9 +245,20 @@ static void stop(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-static void block(unsigned int round, const struct load *l, const struct who *w, unsigned int trials)
+static void print(const char *name, const double *us, unsigned int n)
 {
-	static double us[TRIALS_MAX];
+	unsigned int i;
+
+	printf(", \"%s\": [", name);
+	for (i = 0; i < n; i++)
+		printf("%s%.1f", i ? ", " : "", us[i]);
+	printf("]");
+}
+
+/* @round: -1 warms up and says nothing. */
+static void block(int round, const struct load *l, const struct who *w, unsigned int trials)
+{
+	static double all[TRIALS_MAX], reaction[TRIALS_MAX];
 	pid_t hogs[64], seer = 0;
 	unsigned int i, n = 0;
 
@@ -254,28 +271,36 @@ static void block(unsigned int round, const struct load *l, const struct who *w,
 	for (i = 0; i < l->hogs * cpus && i < 64; i++)
 		hogs[n++] = hog(i % cpus, l->prio);
 	scene_sleep_ms(200);
-	for (i = 0; i < trials; i++)
-		us[i] = w->trial(i);
+	for (i = 0; i < trials; i++) {
+		struct took t = w->trial(i);
+
+		all[i] = t.all;
+		reaction[i] = t.reaction;
+	}
 	while (n)
 		stop(hogs[--n]);
 	if (seer)
 		stop(seer);
-	printf("{\"round\": %u, \"load\": \"%s\", \"who\": \"%s\", \"latency_us\": [", round, l->name, w->name);
-	for (i = 0; i < trials; i++)
-		printf("%s%.1f", i ? ", " : "", us[i]);
-	puts("]}");
+	if (round < 0)
+		return;
+	printf("{\"round\": %d, \"load\": \"%s\", \"who\": \"%s\"", round, l->name, w->name);
+	print("latency_us", all, trials);
+	if (w->prio < 0)
+		print("reaction_us", reaction, trials);
+	puts("}");
 	fflush(stdout);
 }
 
 int main(int argc, char **argv)
 {
-	unsigned int trials, rounds, r, i, j;
+	unsigned int trials, i, j;
+	int rounds, r;
 	char name[32];
 
 	if (argc != 3)
 		scene_die("usage: trip_guest TRIALS ROUNDS");
 	trials = (unsigned int)atoi(argv[1]);
-	rounds = (unsigned int)atoi(argv[2]);
+	rounds = atoi(argv[2]);
 	if (!trials || trials > TRIALS_MAX)
 		scene_die("1 to %d trials", TRIALS_MAX);
 	cpus = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
@@ -287,6 +312,8 @@ int main(int argc, char **argv)
 		open_one(&governed[i], name, "sensors=supply");
 	}
 	open_one(&watched, "watched", "sensors=none");
+	for (j = 0; j < sizeof(everybody) / sizeof(everybody[0]); j++)
+		block(-1, &loads[0], &everybody[j], 2 * ARRAYS);
 	for (r = 0; r < rounds; r++)
 		for (i = 0; i < sizeof(loads) / sizeof(loads[0]); i++)
 			for (j = 0; j < sizeof(everybody) / sizeof(everybody[0]); j++)
