@@ -17,15 +17,16 @@ from rounds import arguments, guest, ratio
 SECONDS = 0.45          # of each measurement
 ROUNDS = 5
 GUEST = "build/tests/bench/driver_guest"
-UNCHECKED = "build/bench/unchecked"
 BROKERS = ("broker", "broker_ahead")
 
 
-def build_unchecked(kernel):
-    subprocess.run(["tests/bench/unchecked/build", kernel], check=True, stdout=sys.stderr)
+def build_variants(kernel):
+    """The two folders of modules that exist only here."""
+    subprocess.run(["tests/bench/variants/build", kernel], check=True, stdout=sys.stderr)
     refused = subprocess.run(["scripts/install-modules", f"bench/unchecked/{kernel}", "/nonexistent"], check=False, stderr=subprocess.DEVNULL)
     if refused.returncode != 2:
         sys.exit("scripts/install-modules does not refuse the build without checks")
+    return [os.path.abspath(f"build/bench/{variant}/{kernel}") for variant in ("checked", "unchecked")]
 
 
 def figures(lines):
@@ -101,9 +102,7 @@ def main():
     folder, factor, rounds, quick = arguments(ROUNDS)
     result = {"rounds": rounds, "kernels": {}}
     for kernel in ["uml"] if quick else ["uml", "6.12"]:
-        build_unchecked(kernel)
-        lines = guest(kernel, 1500, dict(os.environ, VM_OUT=folder), GUEST, os.path.abspath(f"{UNCHECKED}/{kernel}"),
-                      str(SECONDS * factor), str(rounds))
+        lines = guest(kernel, 1500, dict(os.environ, VM_OUT=folder), GUEST, *build_variants(kernel), str(SECONDS * factor), str(rounds))
         result["kernels"][kernel] = {**of_kernel(lines), "memory": memory(lines, folder)}
     # the last kernel is the one that people have
     last = result["kernels"][kernel]

@@ -23,5 +23,5 @@ def guest(kernel, timeout, env, *command):
                          check=False, env=env, stdout=subprocess.PIPE, text=True)
     lines = run.stdout.splitlines()
     if run.returncode:
-        sys.exit(f"{kernel}: {' '.join(command)}: status {run.returncode}\n" + "\n".join(lines[-20:]))
+        sys.exit(f"{kernel}: {' '.join(command)}: status {run.returncode}\n" + "\n".join(lines[-3:]))
     return [json.loads(line) for line in lines if line.startswith("{")]
