@@ -11,6 +11,10 @@ RULES_SAN := $(patsubst %.c,$(BUILD)/san/%.o,$(wildcard kmod/rules/*.c))
 
 $(BUILD)/san/tests/unit/%.o: CPPFLAGS += $(UNIT_CPPFLAGS)
 
+# The one file with vectors; which way is used is decided when a program runs.
+$(BUILD)/san/kmod/rules/dot_avx2.o $(BUILD)/user/kmod/rules/dot_avx2.o: \
+	CPPFLAGS += $(if $(filter x86_64,$(shell uname -m)),-mavx2)
+
 $(BUILD)/san/librules.a: $(RULES_SAN)
 	@rm -f $@
 	$(call say,AR)$(AR) rcs $@ $^

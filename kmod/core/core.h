@@ -160,6 +160,7 @@ struct hf_array {
 	char serial[HOLDFAST_LABEL_LEN];
 	struct hf_nameplate *np;	/* constant after registration */
 	struct hf_phase_lut *lut;	/* ditto */
+	atomic64_t rules_id;		/* last id that a rule set got */
 
 	struct mutex admit_lock;	/* see above */
 	struct hf_envelope site;	/* written: admit_lock and lock */
@@ -341,6 +342,9 @@ long hf_ioctl(struct hf_ctx *c, unsigned int cmd, void __user *uarg);
 u32 hf_array_caps(const struct hf_array *a);
 __poll_t hf_poll_state(struct hf_array *a);
 int hf_mmap_status(struct hf_array *a, struct vm_area_struct *vma);
+
+/* --- vector.c: how this kernel and processor sum products best; process context */
+const struct hf_dot_way *hf_dot_best(void);
 
 /* --- notifiers.c: reboot, panic, die, kmsg_dump, PM */
 int hf_notifiers_init(void);

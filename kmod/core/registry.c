@@ -225,6 +225,7 @@ static struct hf_array *hf_array_new(struct device *parent, const struct hf_arra
 	a->env_gen = 1;
 	hf_events_init(a);
 	hf_phase_lut_init(a->lut, a->np->phase_levels);
+	a->lut->way = hf_dot_best();
 
 	device_initialize(&a->dev);
 	a->dev.class = &hf_class;

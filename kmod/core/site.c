@@ -18,11 +18,13 @@ struct hf_ruleset *hf_ruleset_new(struct hf_array *a, const struct hf_envelope *
 {
 	struct hf_ruleset *rs;
 
-	rs = kvzalloc(offsetof(struct hf_ruleset, rules) + hf_rules_size(env->nfence), GFP_KERNEL);
+	rs = kvzalloc(offsetof(struct hf_ruleset, rules) + hf_rules_size(env->nfence, a->np),
+		      GFP_KERNEL);
 	if (!rs)
 		return NULL;
 	kref_init(&rs->ref);
 	hf_rules_build(&rs->rules, a->np, a->lut, env, site);
+	rs->rules.id = atomic64_inc_return(&a->rules_id);
 	return rs;
 }
 

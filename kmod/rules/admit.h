@@ -38,9 +38,16 @@ struct hf_wire {
 	u32 point_mpa[HF_MAX_FENCE];	/* upper bound per fence point of the rules used */
 };
 
+/* What a step of amplitude means. */
+struct hf_level {
+	u32 power_uw;		/* of one channel */
+	u16 amp_q16;		/* re-expanded, rounded up */
+	u16 reserved;
+};
+
 /*
- * An effective envelope made ready for use. Large (64 points: 400 KiB): the
- * caller allocates hf_rules_size(points) bytes. Immutable once built.
+ * An effective envelope made ready for use. Large (256 channels, 64 points: 170 KiB): the
+ * caller allocates hf_rules_size(points, np) bytes. Immutable once built.
  */
 struct hf_rules {
 	struct hf_envelope env;
@@ -49,24 +56,37 @@ struct hf_rules {
 	u16 amp_cap;		/* from AMP_CAP and DRIVE_DUTY */
 	struct hf_focus lo, hi;	/* box around all channels */
 	u32 site_index[HF_MAX_FENCE];	/* of point j in the site fence, or HF_NOWHERE */
+	struct hf_lag lag_power, lag_chan, lag_array;	/* over the time that a frame is held */
+	struct hf_grid grid;
+	const struct hf_level *level;	/* [amp_levels + 1] */
+	u64 id;			/* tells these rules from all others of the array; 0: none given */
 	u32 points;
-	struct hf_field_point point[];
+	struct hf_field_point point[HF_MAX_FENCE];
+	struct hf_rows rows;	/* of the points */
+	u8 room[] __attribute__((aligned(32)));	/* rows, then levels */
 };
 
-static inline size_t hf_rules_size(u32 points)
+static inline size_t hf_rules_size(u32 points, const struct hf_nameplate *np)
 {
-	return sizeof(struct hf_rules) + (size_t)points * sizeof(struct hf_field_point);
+	return sizeof(struct hf_rules) + points * hf_row_size(np->channels) +
+	       (np->amp_levels + 1) * sizeof(struct hf_level);
 }
 
 /*
- * Builds @r (of hf_rules_size(env->nfence) bytes) from an effective envelope
- * in canonical form. @site: the site envelope, to tell its fence points (may be
- * NULL: none). Slow (a square root and a sine per channel and point): process
+ * Builds @r (of hf_rules_size(env->nfence, np) bytes) from an effective
+ * envelope in canonical form; @r->id is 0. @site: the site envelope, to tell its
+ * fence points (may be NULL: none). Slow (a square root and a sine per channel and point): process
  * context, never under a lock that the governor takes.
  */
 void hf_rules_build(struct hf_rules *r, const struct hf_nameplate *np,
 		    const struct hf_phase_lut *lut, const struct hf_envelope *env,
 		    const struct hf_envelope *site);
+
+/* A frame is held for HOLD, and the tick that ends it may be as late as it is allowed to be. */
+static inline u64 hf_hold_ms(const struct hf_envelope *env)
+{
+	return (u64)(env->limit[HF_LIM_HOLD] + env->limit[HF_LIM_TICK_LATE]);
+}
 
 /* What of the past a frame is judged against. */
 struct hf_context {
@@ -78,10 +98,16 @@ struct hf_context {
 	const struct hf_quota *quota;	/* of whom the frame is; NULL: none */
 };
 
-/* Scratch of one admission, too large for a kernel stack. */
+/*
+ * Scratch of one admission, too large for a kernel stack. Zeroed to begin with, then
+ * left alone between admissions: a frame that differs in few channels from the one
+ * before is cheaper.
+ */
 struct hf_scratch {
-	struct hf_phasors ph;
+	struct hf_field_work field;	/* of the fence; remembers the last frame */
+	struct hf_field_work focus_field;
 	struct hf_field_point focus;
+	u8 focus_row[HF_ROW_MAX] __attribute__((aligned(32)));
 	struct hf_model model;	/* of the self-test only */
 };
 
@@ -127,9 +153,11 @@ bool hf_recheck(const struct hf_rules *r, const struct hf_context *ctx, struct h
 
 /*
  * Known-answer test of trig, field and admission; 0, or the number of the
- * failed part. All arguments are room to work in; @r of hf_rules_size(1) bytes.
+ * failed part. All arguments are room to work in; @r of
+ * HF_SELF_TEST_ROOM bytes. @way: of summing products, one that may be used here.
  */
+#define HF_SELF_TEST_ROOM (sizeof(struct hf_rules) + 4096)
 int hf_rules_self_test(struct hf_scratch *scratch, struct hf_rules *r, struct hf_nameplate *np,
-		       struct hf_phase_lut *lut, struct hf_wire *w);
+		       struct hf_phase_lut *lut, struct hf_wire *w, const struct hf_dot_way *way);
 
 #endif /* HF_ADMIT_H */

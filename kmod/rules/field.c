@@ -5,11 +5,11 @@
  * envelopes, verdicts or time.
  */
 #include "field.h"
-#include "trig.h"
+#include "path.h"
 
 #define Q30		1073741824LL	/* 1.0 */
 #define G_FULL		32767		/* largest |g| and |x| */
-#define NEAR_UM		2000		/* closer counts as this far */
+#define QUICK_FULL	4095		/* largest quick gain, but for its error */
 #define PI2_Q28		2649351758ULL	/* pi^2, Q28 */
 #define ROUND_Q16	46400		/* a complex value in integers: off by 0.7080 */
 #define DIR_ERR_Q30	64		/* directivity: geometry and hf_piston_q30 together */
@@ -18,13 +18,8 @@
 
 /* 2^61 * 2^25 / (32767^2 * 65535 * 1000): uPa of gmax to mPa per magnitude unit, rounded up */
 #define UNIT_Q61	1099595519ULL
-/* 2^70 / (32767 * 65535 * 1000): uPa of gmax to mPa per unit of amplitude * gabs, rounded up */
-#define SUM_Q70		549780981ULL
-
-static u32 bits(u64 v)
-{
-	return v ? 64 - (u32)__builtin_clzll(v) : 0;
-}
+/* 16 * 2^62 / (4095 * 65535 * 1000): uPa of gmax to mPa per unit of a quick sum, rounded up */
+#define SUM_Q62		274949222ULL
 
 /* v / 2^s, rounded up */
 static u64 shr_up(u64 v, u32 s)
@@ -69,6 +64,7 @@ void hf_phase_lut_init(struct hf_phase_lut *lut, u32 levels)
 	u32 k;
 
 	memset(lut, 0, sizeof(*lut));
+	lut->way = &hf_dot_scalar;
 	lut->levels = levels;
 	for (k = 0; k < levels; k++) {
 		u32 turn = (u32)(((u64)k << 32) / levels);
@@ -76,32 +72,6 @@ void hf_phase_lut_init(struct hf_phase_lut *lut, u32 levels)
 		lut->x[k].re = round_q30((s64)hf_cos_q30(turn) * G_FULL);
 		lut->x[k].im = round_q30((s64)hf_sin_q30(turn) * G_FULL);
 	}
-}
-
-/* A distance as mant / 2^half um, mant in [2^31, 2^32): relative error 2^-31, low */
-struct dist { u32 mant; u32 half; };
-
-static struct dist distance(u64 d2)
-{
-	struct dist d;
-
-	if (d2 < (u64)NEAR_UM * NEAR_UM)
-		d2 = (u64)NEAR_UM * NEAR_UM;
-	d.half = (64 - bits(d2)) / 2;
-	d.mant = hf_isqrt64(d2 << (2 * d.half));
-	return d;
-}
-
-/* Fraction of a turn of the path, 2^-32 turns, rounded down: long division in base 2^22 */
-static u32 path_turn(struct dist d, u32 wavelength_nm)
-{
-	u64 nm = (u64)d.mant * 1000;	/* * 2^-half, < 2^42 */
-	u32 up = 32 - d.half;		/* d >= 2 mm: half <= 21 */
-	u32 first = up < 22 ? up : 22;
-	u64 q = (nm << first) / wavelength_nm;
-	u64 rem = (nm << first) % wavelength_nm;
-
-	return (u32)((q << (up - first)) + (rem << (up - first)) / wavelength_nm);
 }
 
 /* (k a / 2)^2 in Q30: u of hf_piston_q30 at sin(theta) = 1, below the null; 0: omnidirectional */
@@ -155,8 +125,8 @@ static struct path path_of(const struct hf_channel_pos *c, const struct hf_field
 	return h;
 }
 
-void hf_field_point_init(struct hf_field_point *p, const struct hf_nameplate *np,
-			 s32 x_um, s32 y_um, s32 z_um)
+void hf_field_point_init(struct hf_field_point *p, u8 *row, const struct hf_phase_lut *lut,
+			 const struct hf_nameplate *np, s32 x_um, s32 y_um, s32 z_um)
 {
 	u64 u_full = aperture_u(np);
 	u64 w_max = 0, d2_max = 0, d2_min = U64_MAX, omni, ref, dir_err;
@@ -164,6 +134,7 @@ void hf_field_point_init(struct hf_field_point *p, const struct hf_nameplate *np
 	u32 i, norm;
 
 	memset(p, 0, sizeof(*p));
+	memset(row, 0, hf_row_size(np->channels));
 	p->x_um = x_um;
 	p->y_um = y_um;
 	p->z_um = z_um;
@@ -190,11 +161,13 @@ void hf_field_point_init(struct hf_field_point *p, const struct hf_nameplate *np
 		u64 ratio = ((h.w >> norm) << 30) / ref;
 		s64 t = (s64)(ratio * G_FULL >> 13);	/* Q17 */
 		u32 turn = path_turn(h.d, np->wavelength_nm);
+		u16 quick = (u16)shr_up((ratio + dir_err) * QUICK_FULL, 30);
+		struct hf_cs16 g = {
+			round_q47(t * hf_cos_q30(turn)), round_q47(t * hf_sin_q30(turn)),
+		};
 
-		p->g[i].re = round_q47(t * hf_cos_q30(turn));
-		p->g[i].im = round_q47(t * hf_sin_q30(turn));
-		p->gabs[i] = (u16)shr_up((ratio + dir_err) * G_FULL, 30);
-		p->gabs_sum += p->gabs[i];
+		hf_row_put(lut->way, row, np->channels, i, g, quick);
+		p->quick_sum += quick;
 	}
 
 	p->eta_q16 = (u32)(ROUND_Q16 + shr_up(dir_err * G_FULL, 14));
@@ -203,93 +176,144 @@ void hf_field_point_init(struct hf_field_point *p, const struct hf_nameplate *np
 	/* P0 * 10^6 * ref / 2^(63 - norm), with 10^6 = 2^6 * 15625 */
 	p->gmax_upa = shr_up(np->p0_safety_upam * ref, 26) * 15625;
 	p->gmax_upa = shr_up(p->gmax_upa, 63 - 26 - 6 - norm);
-	p->gsum_upa = (p->gabs_sum * p->gmax_upa + G_FULL - 1) / G_FULL;
+	p->gsum_upa = (p->quick_sum * p->gmax_upa + QUICK_FULL - 1) / QUICK_FULL;
 	p->unit = scale_of(p->gmax_upa * UNIT_Q61, 61);
-	p->sum = scale_of(p->gmax_upa * SUM_Q70, 70);
+	p->sum = scale_of(p->gmax_upa * SUM_Q62, 62);
 }
 
-void hf_phasors_of(struct hf_phasors *ph, const struct hf_phase_lut *lut,
-		   const u16 *phase, const u16 *amp_q16, u32 channels)
+void hf_field_quick(struct hf_field_work *w, const struct hf_phase_lut *lut,
+		    const struct hf_rows *rows, const u16 *amp_q16)
 {
-	u32 any = 0, sum = 0, min = HF_AMP_FULL, i;
+	lut->way->drive(&w->drive, amp_q16, rows->channels);
+	lut->way->quick(&w->drive, rows, w->sum);
+}
 
-	for (i = 0; i < channels; i++) {
-		u32 a = amp_q16[i];
+/* Four channels at once: most frames that are alike are alike nearly everywhere. */
+static bool alike(const u16 *a, const u16 *b)
+{
+	u64 x, y;
 
-		any |= a;
-		sum += a;
-		if (a && a < min)
-			min = a;
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return x == y;
+}
+
+static u32 move_of(struct hf_field_work *w, const struct hf_phase_lut *lut, u32 i, u16 phase,
+		   u16 amp, u32 n)
+{
+	struct hf_move *m = &w->move[n];
+
+	if (w->amp[i] == amp && (w->phase[i] == phase || !amp))
+		return n;
+	m->channel = i;
+	m->was = hf_phasor_get(lut->way, &w->x, i);
+	m->is = hf_phasor(lut->x[phase], (u32)amp << w->shift);
+	return n + 1;
+}
+
+/* Where this frame differs from the last: @most places or fewer, else @most + 1 */
+static u32 moves_of(struct hf_field_work *w, const struct hf_phase_lut *lut, const u16 *phase,
+		    const u16 *amp, u32 channels, u32 most)
+{
+	u32 n = 0, i, k;
+
+	for (i = 0; i < channels; i += 4) {
+		u32 to = i + 4 < channels ? i + 4 : channels;
+
+		if (to == i + 4 && alike(phase + i, w->phase + i) && alike(amp + i, w->amp + i))
+			continue;
+		if (n + 4 > most)
+			return most + 1;
+		for (k = i; k < to; k++)
+			n = move_of(w, lut, k, phase[k], amp[k], n);
 	}
-	ph->amp_sum = sum;
-	ph->amp_min = min;
-	ph->shift = any ? 16 - bits(any) : 0;
-	for (i = 0; i < channels; i++) {
-		struct hf_cs16 x = lut->x[phase[i]];
-		s32 a = amp_q16[i] << ph->shift;
+	return n;
+}
 
-		/* |x a| < 2^31 - 2^15: bias to unsigned, round to nearest, take the bias off */
-		ph->x[i].re = (s16)((s32)(((u32)(x.re * a) + 0x80008000U) >> 16) - 0x8000);
-		ph->x[i].im = (s16)((s32)(((u32)(x.im * a) + 0x80008000U) >> 16) - 0x8000);
+/* Few enough that moving is cheaper than all products anew: measured, docs/performance.md */
+static u32 moves_most(const struct hf_phase_lut *lut, u32 channels)
+{
+	u32 most = channels / (lut->way->wide ? 4 : 12);
+
+	return most < HF_MOVES_MAX ? most : HF_MOVES_MAX;
+}
+
+static void move_on(struct hf_field_work *w, const struct hf_phase_lut *lut,
+		    const struct hf_rows *rows, u32 n, const u16 *phase, const u16 *amp)
+{
+	u32 k;
+
+	hf_dot_moves(lut->way, w->move, n, rows, w->re, w->im);
+	for (k = 0; k < n; k++) {
+		u32 i = w->move[k].channel;
+
+		hf_phasor_put(lut->way, &w->x, i, w->move[k].is);
+		w->phase[i] = phase[i];
+		w->amp[i] = amp[i];
 	}
 }
 
-static u64 weighted(const struct hf_field_point *p, const u16 *amp_q16, u32 channels)
+void hf_field_exact(struct hf_field_work *w, const struct hf_phase_lut *lut,
+		    const struct hf_rows *rows, u64 id, const u16 *phase, const u16 *amp_q16)
 {
-	u64 sum = 0;
-	u32 i;
+	u32 n = rows->channels, most = moves_most(lut, n), moves;
 
-	for (i = 0; i < channels; i++)
-		sum += (u32)amp_q16[i] * p->gabs[i];
-	return sum;
+	if (id && w->rows_id == id && w->shift == w->drive.shift) {
+		moves = moves_of(w, lut, phase, amp_q16, n, most);
+		if (moves <= most) {
+			move_on(w, lut, rows, moves, phase, amp_q16);
+			return;
+		}
+	}
+	w->rows_id = id;
+	w->shift = w->drive.shift;
+	memcpy(w->phase, phase, n * sizeof(phase[0]));
+	memcpy(w->amp, amp_q16, n * sizeof(amp_q16[0]));
+	lut->way->phasors(&w->x, lut->x, phase, amp_q16, w->shift, n);
+	lut->way->dots(&w->x, rows, w->re, w->im);
 }
 
-u64 hf_field_sum_mpa(const struct hf_field_point *p, const u16 *amp_q16, u32 channels)
+u64 hf_field_sum_mpa(const struct hf_field_point *p, const struct hf_field_work *w, u32 j)
 {
-	return scale_up(weighted(p, amp_q16, channels), p->sum);
+	struct hf_scale k = p->sum;
+
+	k.shift += w->drive.shift;
+	return scale_up(w->sum[j], k);
 }
 
-u64 hf_field_bound_mpa(const struct hf_field_point *p, const struct hf_phasors *ph,
-		       const u16 *amp_q16, u32 channels, u32 field_tol_q16)
+u64 hf_field_bound_mpa(const struct hf_field_point *p, const struct hf_field_work *w, u32 j,
+		       u32 channels, u32 field_tol_q16)
 {
-	s64 re = 0, im = 0;
-	u64 sum = weighted(p, amp_q16, channels);
-	u64 s_mpa = scale_up(sum, p->sum);
-	u64 gon, err, mag, a, b, mpa;
+	const struct hf_drive *d = &w->drive;
+	u64 s_mpa = hf_field_sum_mpa(p, w, j);
+	u64 sum, gon, err, mag, a, b, mpa;
 	struct hf_scale unit = p->unit;
-	u32 i;
+	s64 re = w->re[j], im = w->im[j];
 
 	if (field_tol_q16 >= HF_Q16_ONE)
 		return s_mpa;
 
-	for (i = 0; i < channels; i++) {
-		struct hf_cs16 x = ph->x[i];
-		struct hf_cs16 g = p->g[i];
-
-		/* each pair <= |x||g| < 2^30.1 */
-		re += x.re * g.re - x.im * g.im;
-		im += x.re * g.im + x.im * g.re;
-	}
-
-	/* gabs of what is on: exact if all of that is alike, or all channels are on */
-	gon = sum / ph->amp_min;
-	if (gon > p->gabs_sum)
-		gon = p->gabs_sum;
+	/* quick gains of what is on: exact if all of that is alike, or all channels are on */
+	gon = w->sum[j] / ((d->amp_min << d->shift >> 4) + 1);
+	if (gon > p->quick_sum)
+		gon = p->quick_sum;
+	/* both in the scale of the gains, the sum times that of the scaled amplitudes */
+	gon = gon * G_FULL / QUICK_FULL + 1;
+	sum = w->sum[j] * (16 * G_FULL) / QUICK_FULL + 1;
 
 	/*
 	 * Error in units of one product (2^-30 of full scale), all terms up:
 	 * rounding of the phase table, of x, of g, relative error of g.
 	 */
-	sum <<= ph->shift;
 	err = (sum >> 16) * ROUND_Q16 + gon * ROUND_Q16 +
-	      ((((u64)ph->amp_sum << ph->shift) * G_FULL >> 16) + 1) * p->eta_q16;
+	      ((((u64)d->amp_sum << d->shift) * G_FULL >> 16) + 1) * p->eta_q16;
 	err = shr_up(err, 16) + shr_up((sum >> 1) * p->eps_q32, 32) + 4ULL * channels;
 
 	a = shr_up((u64)(re < 0 ? -re : re), MAG_SHIFT);
 	b = shr_up((u64)(im < 0 ? -im : im), MAG_SHIFT);
 	mag = (u64)hf_isqrt64(a * a + b * b) + 1 + shr_up(err, MAG_SHIFT);
 
-	unit.shift += ph->shift;
+	unit.shift += d->shift;
 	mpa = scale_up(mag, unit) + shr_up(s_mpa * field_tol_q16, 16);
 	return mpa < s_mpa ? mpa : s_mpa;
 }

@@ -4,19 +4,18 @@
  *
  * p = sum a_i g_ij exp(i(phi_i + theta_ij)). Every channel becomes one integer
  * phasor per frame (one table look-up by wire phase), then each point is an
- * integer complex dot product with precomputed G. Derivation of the bound:
+ * integer complex dot product with precomputed G (dot.h). Derivation of the bound:
  * docs/field.md. No knowledge of envelopes in force, leases or time.
  */
 #ifndef HF_FIELD_H
 #define HF_FIELD_H
 
-#include "nameplate.h"
+#include "dot.h"
 
-struct hf_cs16 { s16 re, im; };
-
-/* Phase table of one array: exact phasor of every wire phase, Q15. */
+/* Tables of one array: the exact phasor of every wire phase, Q15, and how sums are made. */
 struct hf_phase_lut {
 	u32 levels;
+	const struct hf_dot_way *way;	/* hf_dot_scalar until the owner says otherwise */
 	struct hf_cs16 x[4096];
 };
 
@@ -26,54 +25,77 @@ void hf_phase_lut_init(struct hf_phase_lut *lut, u32 levels);
 struct hf_scale { u32 mant; u32 shift; };
 
 /*
- * One compiled point. Gains are scaled so that the largest is 32767; private to
- * field.c but for its position and gsum_upa.
+ * One compiled point; its gains are in a row (struct hf_rows), scaled so that the
+ * largest is 32767, quick gains so that it is 4095. Private to field.c but for its
+ * position and gsum_upa.
  */
 struct hf_field_point {
 	s32 x_um, y_um, z_um;
 	u32 eta_q16;		/* error of one g, its last place = 65536 */
-	u32 gabs_sum;
+	u32 quick_sum;		/* of the quick gains */
 	u64 eps_q32;		/* relative error of g from its path phase */
 	struct hf_scale unit;	/* magnitude of the dot product to mPa */
-	struct hf_scale sum;	/* sum of amplitude * gabs to mPa */
+	struct hf_scale sum;	/* quick sum to mPa */
 	u64 gmax_upa;		/* largest gain, uPa at full drive */
 	u64 gsum_upa;		/* sum of all gains: pressure if all were in phase */
-	struct hf_cs16 g[HF_MAX_CHANNELS];
-	u16 gabs[HF_MAX_CHANNELS];	/* |g|, rounded up, same scale */
 };
 
 /*
- * Compiles gains and path phases of one point, |coordinates| <= 10 m. @np has
+ * Compiles gains and path phases of one point into @p and @row (hf_row_size()
+ * bytes, aligned to 8), in the layout of @lut's way. |coordinates| <= 10 m. @np has
  * passed hf_nameplate_check. Distances below 2 mm to any channel are taken as
  * 2 mm, in front (the far-field model means nothing there).
  */
-void hf_field_point_init(struct hf_field_point *p, const struct hf_nameplate *np,
-			 s32 x_um, s32 y_um, s32 z_um);
-
-/* The phasors of one frame: amplitude x phase, Q15, as loud as @shift allows. */
-struct hf_phasors {
-	u32 shift;		/* amplitudes are scaled by 2^shift, to keep small ones precise */
-	u32 amp_sum;		/* of all amplitudes, unscaled */
-	u32 amp_min;		/* smallest that is not 0 */
-	struct hf_cs16 x[HF_MAX_CHANNELS];
-};
-
-/* @phase: wire index per channel, below lut->levels; @amp_q16: re-expanded amplitude. */
-void hf_phasors_of(struct hf_phasors *ph, const struct hf_phase_lut *lut,
-		   const u16 *phase, const u16 *amp_q16, u32 channels);
+void hf_field_point_init(struct hf_field_point *p, u8 *row, const struct hf_phase_lut *lut,
+			 const struct hf_nameplate *np, s32 x_um, s32 y_um, s32 z_um);
 
 /*
- * Worst case if all channels were in phase, mPa, rounded up (S). No trigonometry.
+ * Work on one frame, and what is left of the one before: the phases of the last
+ * frame that needed them, and its dot products. Zeroed to begin with.
  */
-u64 hf_field_sum_mpa(const struct hf_field_point *p, const u16 *amp_q16, u32 channels);
+struct hf_field_work {
+	struct hf_drive drive;		/* of this frame */
+	u64 sum[HF_MAX_FENCE];		/* its quick sums */
+	u64 rows_id;			/* whose dot products these are; 0: nothing is left */
+	u32 shift;			/* of the phasors */
+	u16 phase[HF_MAX_CHANNELS];	/* the frame that they are of */
+	u16 amp[HF_MAX_CHANNELS];
+	struct hf_move move[HF_MOVES_MAX];
+	union hf_phasor_room x;
+	s64 re[HF_MAX_FENCE], im[HF_MAX_FENCE];
+};
+
+/*
+ * The quick part: amplitudes only, no phase is looked at. @amp_q16: re-expanded
+ * amplitudes of a frame, one per channel.
+ */
+void hf_field_quick(struct hf_field_work *w, const struct hf_phase_lut *lut,
+		    const struct hf_rows *rows, const u16 *amp_q16);
+
+/*
+ * The exact part, after hf_field_quick() of the same frame. @phase: wire index per
+ * channel, below lut->levels. @id tells these rows from all others that @w has
+ * seen, 0: no memory. If the frame before differs in few channels, only these are
+ * reckoned: the same bits. Worst case: all products of all rows.
+ */
+void hf_field_exact(struct hf_field_work *w, const struct hf_phase_lut *lut,
+		    const struct hf_rows *rows, u64 id, const u16 *phase, const u16 *amp_q16);
+
+/*
+ * Worst case if all channels were in phase, mPa, rounded up (S), at point @p with row
+ * @j; after hf_field_quick(). Above the exact sum by less than 1/1000 of what full
+ * drive like the loudest channel's would give.
+ */
+u64 hf_field_sum_mpa(const struct hf_field_point *p, const struct hf_field_work *w, u32 j);
 
 /*
  * Upper bound of the true pressure, mPa, rounded up: computed value + error
- * bound + S * field_tol, or S where that is less. Never below the pressure of
- * the model with exact arithmetic (differential test: tests/unit/test_field.c).
+ * bound + S * field_tol, or S where that is less; after hf_field_exact(). Never below
+ * the pressure of the model with exact arithmetic (differential test:
+ * tests/unit/test_field.c).
  */
-u64 hf_field_bound_mpa(const struct hf_field_point *p, const struct hf_phasors *ph,
-		       const u16 *amp_q16, u32 channels, u32 field_tol_q16);
+u64 hf_field_bound_mpa(const struct hf_field_point *p, const struct hf_field_work *w, u32 j,
+		       u32 channels, u32 field_tol_q16);
 
 /*
  * Upper bound of S for any point at least @dist_um (>= 2000) from every

@@ -62,16 +62,17 @@ static u32 table_sum(const struct hf_phase_lut *lut)
 	return sum;
 }
 
-static bool field_wrong(const struct hf_field_point *p, const struct hf_phase_lut *lut,
-			struct hf_phasors *ph)
+static bool field_wrong(const struct hf_rules *r, struct hf_field_work *w)
 {
 	static const u16 phase[CHANNELS] = { 0, 5, 31, 16, 7, 22, 9, 13 };
 	static const u16 amp[CHANNELS] = { 65535, 1000, 0, 32768, 65535, 257, 40000, 65535 };
+	const struct hf_field_point *p = &r->point[0];
 
-	hf_phasors_of(ph, lut, phase, amp, CHANNELS);
-	return p->gsum_upa != 572156156 || hf_field_sum_mpa(p, amp, CHANNELS) != 288655 ||
-	       hf_field_bound_mpa(p, ph, amp, CHANNELS, 0) != 132495 ||
-	       hf_field_bound_mpa(p, ph, amp, CHANNELS, 656) != 135385;
+	hf_field_quick(w, r->lut, &r->rows, amp);
+	hf_field_exact(w, r->lut, &r->rows, 0, phase, amp);
+	return p->gsum_upa != 572225090 || hf_field_sum_mpa(p, w, 0) != 288764 ||
+	       hf_field_bound_mpa(p, w, 0, CHANNELS, 0) != 132495 ||
+	       hf_field_bound_mpa(p, w, 0, CHANNELS, 656) != 135386;
 }
 
 /* Focused on the fence point: refused, or turned down to its limit; quiet or masked: admitted */
@@ -95,7 +96,7 @@ static bool admission_wrong(struct hf_scratch *scratch, struct hf_rules *r, stru
 	req.attenuate = true;
 	hf_admit(r, &ctx, &req, scratch, w, &res);
 	if (res.verdict != HF_ATTENUATE || res.scale_q16 != 34420 || w->level[0] != 133 ||
-	    w->phase[1] != 31 || w->power_uw != 674032 || w->point_mpa[0] != 298419)
+	    w->phase[1] != 31 || w->power_uw != 674032 || w->point_mpa[0] != 298551)
 		return true;
 	if (!hf_recheck(r, &ctx, w, scratch, &res))
 		return true;
@@ -118,7 +119,7 @@ static bool admission_wrong(struct hf_scratch *scratch, struct hf_rules *r, stru
 }
 
 int hf_rules_self_test(struct hf_scratch *scratch, struct hf_rules *r, struct hf_nameplate *np,
-		       struct hf_phase_lut *lut, struct hf_wire *w)
+		       struct hf_phase_lut *lut, struct hf_wire *w, const struct hf_dot_way *way)
 {
 	if (trig_wrong())
 		return 1;
@@ -126,11 +127,12 @@ int hf_rules_self_test(struct hf_scratch *scratch, struct hf_rules *r, struct hf
 	if (hf_nameplate_check(np))
 		return 2;
 	hf_phase_lut_init(lut, np->phase_levels);
+	lut->way = way;
 	if (table_sum(lut) != 982310289U)
 		return 3;
 	hf_model_init(&scratch->model, np, HF_NSEC_PER_SEC);
 	hf_rules_build(r, np, lut, &np->limits, NULL);
-	if (field_wrong(&r->point[0], lut, &scratch->ph))
+	if (field_wrong(r, &scratch->field))
 		return 4;
 	if (admission_wrong(scratch, r, w))
 		return 5;

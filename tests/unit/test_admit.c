@@ -47,7 +47,7 @@ TestSuite(admit, .init = setup, .fini = teardown, .timeout = 60);
 static void build(void)
 {
 	free(rules);
-	rules = malloc(hf_rules_size(env.nfence));
+	rules = malloc(hf_rules_size(env.nfence, &np));
 	hf_phase_lut_init(&lut, np.phase_levels);
 	hf_rules_build(rules, &np, &lut, &env, &env);
 }
@@ -499,6 +499,7 @@ Test(admit, heat_of_a_channel)
 	env.limit[HF_LIM_HOLD] = 4999;
 	env.limit[HF_LIM_CHAN_RISE] = (s64)ceil(then / 1000) + 1;
 	model.chan_rise_uk[17] = 10000000;
+	model.hottest = 17;
 	build();
 	all(65535);
 	admitted();
@@ -513,6 +514,7 @@ Test(admit, heat_of_a_channel)
 	cr_assert_eq(out.level[17], 254);
 
 	model.chan_rise_uk[18] = (env.limit[HF_LIM_CHAN_RISE] + 1) * 1000;
+	model.hottest = 18;
 	cr_assert_eq(judge(), HF_REJECT);	/* too hot already: no amplitude is low enough */
 	cr_assert_eq(res.reason.limit, HF_LIM_CHAN_RISE);
 	cr_assert_eq(res.reason.where, 18);
@@ -880,8 +882,13 @@ Test(admit, rules_know_the_site)
 
 Test(admit, self_test)
 {
-	rules = malloc(hf_rules_size(1));
-	cr_assert_eq(hf_rules_self_test(&scratch, rules, &np, &lut, &out), 0);
+	rules = malloc(HF_SELF_TEST_ROOM);
+	cr_assert_eq(hf_rules_self_test(&scratch, rules, &np, &lut, &out, &hf_dot_scalar), 0);
 	/* twice: it leaves nothing behind that it depends on */
-	cr_assert_eq(hf_rules_self_test(&scratch, rules, &np, &lut, &out), 0);
+	cr_assert_eq(hf_rules_self_test(&scratch, rules, &np, &lut, &out, &hf_dot_scalar), 0);
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("avx2"))
+		cr_assert_eq(hf_rules_self_test(&scratch, rules, &np, &lut, &out, &hf_dot_avx2),
+			     0);
+#endif
 }

@@ -35,9 +35,11 @@ static const u32 amp_levels[] = { 1, 2, 5, 64, 100, 255, 4096 };
 
 static struct hf_rules *rules_of(const struct hf_envelope *e)
 {
-	struct hf_rules *r = malloc(hf_rules_size(e->nfence));
+	struct hf_rules *r = malloc(hf_rules_size(e->nfence, &np));
+	static u64 id;
 
 	hf_rules_build(r, &np, &lut, e, e);
+	r->id = ++id;	/* so that frames that are alike are judged by what changed */
 	return r;
 }
 
@@ -112,6 +114,14 @@ static void fresh(struct rng *r, bool attenuate)
 	req.attenuate = attenuate && rng_below(r, 2);
 }
 
+/* As the model keeps it: which one is hottest. */
+static void heat(u32 i, s64 rise_uk)
+{
+	model.chan_rise_uk[i] = rise_uk;
+	if (rise_uk > model.chan_rise_uk[model.hottest])
+		model.hottest = i;
+}
+
 /* A past in which anything may be the case. */
 static void random_past(struct rng *r)
 {
@@ -132,7 +142,7 @@ static void random_past(struct rng *r)
 		ctx.derate_q16 = (u32)rng_below(r, 65537);
 	if (!rng_below(r, 4))
 		for (i = 0; i < np.channels; i++)
-			model.chan_rise_uk[i] = (s64)exp2(30 * rng_unit(r));
+			heat(i, (s64)exp2(30 * rng_unit(r)));
 	if (!rng_below(r, 4))
 		model.array_rise_uk = (s64)exp2(30 * rng_unit(r));
 	if (!rng_below(r, 4))
@@ -393,7 +403,7 @@ Test(properties_admit, extremes, .timeout = 240)
 			if (rng_below(&r, 2)) {
 				model.power_avg_uw = S64_MAX / 2;
 				model.array_rise_uk = 1LL << 50;
-				model.chan_rise_uk[5] = 1LL << 50;
+				heat(5, 1LL << 50);
 				model.dose_q16[1][3] = U64_MAX;
 				model.rest_until_ns = rng_below(&r, 2) ? U64_MAX : 0;
 			}

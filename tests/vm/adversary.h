@@ -64,6 +64,7 @@ enum attack {
 	ATTACK_OFF,
 	ATTACK_RANDOM,
 	ATTACK_MASKED,		/* channels that may not be driven */
+	ATTACK_NUDGE,		/* the frame before, but for a few channels */
 	ATTACKS
 };
 

@@ -297,13 +297,32 @@ static void make_masked(struct aim *a)
 	}
 }
 
+/* Few channels move: a driver that reckons only these must not lose one. */
+static void nudge(struct aim *a)
+{
+	const struct round *r = round_of(a);
+	__u32 n = 1 + rng_below(a->rng, 6);
+
+	while (n--) {
+		__u32 i = rng_below(a->rng, usable(a));
+
+		a->step[i] = (__u16)rng_below(a->rng, r->phase_levels);
+		if (rng_chance(a->rng, 20))
+			a->level[i] = some_level(a);
+	}
+}
+
 static void make_levels(struct aim *a)
 {
 	const struct round *r = round_of(a);
 	__u32 i;
 
-	memset(a->level, 0, r->channels * sizeof(a->level[0]));
+	if (a->attack != ATTACK_NUDGE)
+		memset(a->level, 0, r->channels * sizeof(a->level[0]));
 	switch (a->attack) {
+	case ATTACK_NUDGE:
+		nudge(a);
+		break;
 	case ATTACK_LOUD:
 		phases_random(a);
 		for (i = 0; i < usable(a); i++)

@@ -22,7 +22,7 @@ const char *const theme_names[THEMES] = {
 
 const char *const attack_names[ATTACKS] = {
 	"loud", "slew-phase", "slew-amp", "power", "focus", "twin", "edge", "flat", "foci",
-	"malformed", "off", "random", "masked",
+	"malformed", "off", "random", "masked", "nudge",
 };
 
 __u64 rng_next(struct rng *r)
@@ -132,8 +132,8 @@ static void theme_limits(struct round *r, struct rng *rng)
 	switch (r->theme) {
 	case THEME_FIELD:
 		tightens(r, HOLDFAST_LIM_FENCE_PRESSURE);
-		/*                             lo sp sa po fo tw ed fl fi ma of ra mk */
-		attacks(r, (unsigned int[]){ 2, 0, 0, 0, 20, 20, 40, 6, 0, 2, 2, 6, 2 });
+		/*                                    lo sp sa po fo tw ed fl fi ma of ra mk nu */
+		attacks(r, (unsigned int[ATTACKS]){ 2, 0, 0, 0, 20, 20, 40, 6, 0, 2, 2, 6, 2, 60 });
 		break;
 	case THEME_AMP:
 		/* one or the other is what binds */
@@ -145,7 +145,7 @@ static void theme_limits(struct round *r, struct rng *rng)
 		tightens(r, HOLDFAST_LIM_DRIVE_DUTY);
 		r->masks = true;
 		r->fences = false;
-		attacks(r, (unsigned int[]){ 40, 0, 0, 0, 4, 4, 0, 20, 0, 2, 4, 6, 20 });
+		attacks(r, (unsigned int[ATTACKS]){ 40, 0, 0, 0, 4, 4, 0, 20, 0, 2, 4, 6, 20 });
 		break;
 	case THEME_SLEW:
 		set(r, HOLDFAST_LIM_SLEW_PHASE, 40000);
@@ -154,17 +154,17 @@ static void theme_limits(struct round *r, struct rng *rng)
 		tightens(r, HOLDFAST_LIM_SLEW_PHASE);
 		tightens(r, HOLDFAST_LIM_SLEW_AMP);
 		r->fences = false;
-		attacks(r, (unsigned int[]){ 1, 45, 45, 0, 0, 0, 0, 1, 0, 2, 4, 2, 0 });
+		attacks(r, (unsigned int[ATTACKS]){ 1, 45, 45, 0, 0, 0, 0, 1, 0, 2, 4, 2, 0 });
 		break;
 	case THEME_POWER:
 		power_limits(r, rng);
 		r->fences = false;
-		attacks(r, (unsigned int[]){ 10, 0, 0, 60, 0, 0, 0, 16, 0, 2, 4, 8, 0 });
+		attacks(r, (unsigned int[ATTACKS]){ 10, 0, 0, 60, 0, 0, 0, 16, 0, 2, 4, 8, 0 });
 		break;
 	case THEME_RATE:
 		set(r, HOLDFAST_LIM_FRAME_INTERVAL, 100000);
 		tightens(r, HOLDFAST_LIM_FRAME_INTERVAL);
-		attacks(r, (unsigned int[]){ 10, 0, 0, 0, 20, 20, 5, 25, 0, 2, 10, 8, 0 });
+		attacks(r, (unsigned int[ATTACKS]){ 10, 0, 0, 0, 20, 20, 5, 25, 0, 2, 10, 8, 0 });
 		break;
 	case THEME_FOCI:
 		set(r, HOLDFAST_LIM_BOX_MIN_Z, 20000);
@@ -177,29 +177,29 @@ static void theme_limits(struct round *r, struct rng *rng)
 		tightens(r, HOLDFAST_LIM_BOX_MAX_Y);
 		tightens(r, HOLDFAST_LIM_BOX_MAX_Z);
 		r->fences = false;
-		attacks(r, (unsigned int[]){ 4, 0, 0, 0, 10, 4, 0, 6, 60, 4, 2, 6, 0 });
+		attacks(r, (unsigned int[ATTACKS]){ 4, 0, 0, 0, 10, 4, 0, 6, 60, 4, 2, 6, 0 });
 		break;
 	case THEME_LEASE:
 		r->lease_ms = 120;
 		tightens(r, HOLDFAST_LIM_AMP_CAP);
-		attacks(r, (unsigned int[]){ 20, 0, 0, 0, 15, 10, 5, 20, 5, 4, 4, 10, 5 });
+		attacks(r, (unsigned int[ATTACKS]){ 20, 0, 0, 0, 15, 10, 5, 20, 5, 4, 4, 10, 5 });
 		break;
 	case THEME_BURST:
 		set(r, HOLDFAST_LIM_REJECT_BURST, 32);
 		set(r, HOLDFAST_LIM_REJECT_WINDOW, 1000);
-		attacks(r, (unsigned int[]){ 5, 0, 0, 0, 25, 15, 5, 30, 5, 5, 4, 5, 0 });
+		attacks(r, (unsigned int[ATTACKS]){ 5, 0, 0, 0, 25, 15, 5, 30, 5, 5, 4, 5, 0 });
 		break;
 	case THEME_HEAT:
 		r->fences = false;
 		r->pace_us = 4000;
-		attacks(r, (unsigned int[]){ 40, 0, 0, 0, 0, 0, 0, 40, 0, 2, 4, 12, 0 });
+		attacks(r, (unsigned int[ATTACKS]){ 40, 0, 0, 0, 0, 0, 0, 40, 0, 2, 4, 12, 0 });
 		break;
 	case THEME_TIME:
 		set(r, HOLDFAST_LIM_EMIT_MAX, 60);
 		set(r, HOLDFAST_LIM_EMIT_REST, 40);
 		set(r, HOLDFAST_LIM_DOSE, 10000);
 		r->pace_us = 1000;
-		attacks(r, (unsigned int[]){ 20, 0, 0, 0, 25, 15, 0, 25, 0, 2, 0, 10, 0 });
+		attacks(r, (unsigned int[ATTACKS]){ 20, 0, 0, 0, 25, 15, 0, 25, 0, 2, 0, 10, 0 });
 		break;
 	case THEMES:
 		break;

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Dot products with the instructions that every 64-bit processor has, and what
+ * all ways have in common. No meaning of the sums, no limits.
+ */
+#include "dot.h"
+
+#define WIDE	44	/* bits between the parts of a wide value */
+/* Channels whose products' sums fit the highest part, 128 - 2 * 44 bits: 512 * 2^30 = 2^39 */
+#define CHUNK	512
+
+static s64 wide_of(struct hf_cs16 v)
+{
+	return v.re + (s64)v.im * (1LL << WIDE);
+}
+
+static struct hf_cs16 narrow_of(s64 w)
+{
+	struct hf_cs16 v = { .re = (s16)w };
+
+	v.im = (s16)((w - v.re) >> WIDE);
+	return v;
+}
+
+static s64 low_part(u64 v)
+{
+	return (s64)(v << (64 - WIDE)) >> (64 - WIDE);
+}
+
+/* A sum of wide products: Σ re re' + 2^44 Σ (re im' + im re') + 2^88 Σ im im' */
+static void split(__int128 sum, s64 *re, s64 *im)
+{
+	s64 part = low_part((u64)sum);
+
+	*re += part;
+	sum = (sum - part) >> WIDE;
+	part = low_part((u64)sum);
+	*im += part;
+	*re -= (s64)((sum - part) >> WIDE);
+}
+
+static const u8 *row_of(const struct hf_rows *rows, u32 j)
+{
+	return rows->row + j * hf_row_size(rows->channels);
+}
+
+static const s64 *gains(const struct hf_rows *rows, u32 j)
+{
+	return (const s64 *)row_of(rows, j);
+}
+
+/* Where quick value @i is in a word of two: amplitudes low first, gains high first */
+static u32 at_low(u32 i)
+{
+	return i % 2 * 32;
+}
+
+static u32 at_high(u32 i)
+{
+	return 32 - at_low(i);
+}
+
+void hf_row_put(const struct hf_dot_way *way, u8 *row, u32 channels, u32 i, struct hf_cs16 g,
+		u16 quick)
+{
+	if (way->wide)
+		((s64 *)row)[i] = wide_of(g);
+	else
+		((struct hf_cs16 *)row)[i] = g;
+	row += hf_lanes(channels) * (size_t)8;
+	if (way->wide)
+		((u64 *)row)[i / 2] |= (u64)quick << at_high(i);
+	else
+		((u16 *)row)[i] = quick;
+}
+
+struct hf_cs16 hf_row_gain(const struct hf_dot_way *way, const u8 *row, u32 i)
+{
+	return way->wide ? narrow_of(((const s64 *)row)[i]) : ((const struct hf_cs16 *)row)[i];
+}
+
+u16 hf_row_quick(const struct hf_dot_way *way, const u8 *row, u32 channels, u32 i)
+{
+	row += hf_lanes(channels) * (size_t)8;
+	return way->wide ? (u16)(((const u64 *)row)[i / 2] >> at_high(i)) : ((const u16 *)row)[i];
+}
+
+u16 hf_quick_get(const struct hf_dot_way *way, const struct hf_drive *d, u32 i)
+{
+	return way->wide ? (u16)(d->quick.wide[i / 2] >> at_low(i)) : d->quick.plain[i];
+}
+
+struct hf_cs16 hf_phasor(struct hf_cs16 unit, u32 amp_scaled)
+{
+	s32 a = (s32)amp_scaled;
+	struct hf_cs16 x;
+
+	/* |x a| < 2^31 - 2^15: bias to unsigned, round to nearest, take the bias off */
+	x.re = (s16)((s32)(((u32)(unit.re * a) + 0x80008000U) >> 16) - 0x8000);
+	x.im = (s16)((s32)(((u32)(unit.im * a) + 0x80008000U) >> 16) - 0x8000);
+	return x;
+}
+
+struct hf_cs16 hf_phasor_get(const struct hf_dot_way *way, const union hf_phasor_room *x, u32 i)
+{
+	if (way->wide)
+		return narrow_of(x->wide[i]);
+	return (struct hf_cs16){ x->plain.conj[i].re, x->plain.swap[i].re };
+}
+
+void hf_phasor_put(const struct hf_dot_way *way, union hf_phasor_room *x, u32 i, struct hf_cs16 v)
+{
+	if (way->wide) {
+		x->wide[i] = wide_of(v);
+		return;
+	}
+	x->plain.conj[i] = (struct hf_cs16){ v.re, (s16)-v.im };
+	x->plain.swap[i] = (struct hf_cs16){ v.im, v.re };
+}
+
+void hf_dot_moves(const struct hf_dot_way *way, const struct hf_move *move, u32 n,
+		  const struct hf_rows *rows, s64 *re, s64 *im)
+{
+	u32 j, k;
+
+	for (j = 0; j < rows->count; j++) {
+		for (k = 0; k < n; k++) {
+			struct hf_cs16 g = hf_row_gain(way, row_of(rows, j), move[k].channel);
+			s32 dre = move[k].is.re - move[k].was.re;
+			s32 dim = move[k].is.im - move[k].was.im;
+
+			re[j] += (s64)dre * g.re - (s64)dim * g.im;
+			im[j] += (s64)dre * g.im + (s64)dim * g.re;
+		}
+	}
+}
+
+static u32 quantise(const struct hf_grid *g, const u16 *phase, const u16 *amp, u32 scale_q16,
+		    u16 *step, u16 *level)
+{
+	u32 phase_levels = g->phase_levels, amp_levels = g->amp_levels, n = g->channels;
+	u32 loudest = 0, i;
+
+	for (i = 0; i < n; i++) {
+		u32 p = (u16)(phase[i] + g->cal[i].phase_offset);
+		u32 a = hf_by_full((u32)amp[i] * g->cal[i].gain_q16);
+
+		p = (p * phase_levels + 32768) >> 16;
+		step[i] = (u16)(p < phase_levels ? p : 0);
+		a &= 0 - (u32)(g->mask[i / 64] >> (i % 64) & 1);
+		loudest = a > loudest ? a : loudest;
+		level[i] = (u16)hf_by_full((a * scale_q16 >> 16) * amp_levels);
+	}
+	return loudest;
+}
+
+static u64 quick_of(u32 amp, u32 shift)
+{
+	return amp ? (amp << shift >> 4) + 1 : 0;
+}
+
+static void drive(struct hf_drive *d, const u16 *amp, u32 channels)
+{
+	u32 any = 0, sum = 0, min = HF_AMP_FULL - 1, shift, i;
+
+	for (i = 0; i < channels; i++) {
+		u32 a = amp[i];
+
+		any |= a;
+		sum += a;
+		/* what is 0 must not be the least: 0 - 1 is the most there is */
+		min = a - 1 < min ? a - 1 : min;
+	}
+	shift = any ? (u32)__builtin_clz(any) - 16 : 0;
+	d->amp_sum = sum;
+	d->amp_min = min + 1;
+	d->shift = shift;
+	for (i = 0; i + 1 < channels; i += 2)
+		d->quick.wide[i / 2] = quick_of(amp[i], shift) | quick_of(amp[i + 1], shift) << 32;
+	if (i < channels)
+		d->quick.wide[i / 2] = quick_of(amp[i], shift);
+	for (i = (channels + 1) / 2; i < hf_lanes(channels) / 2; i++)
+		d->quick.wide[i] = 0;
+}
+
+/*
+ * (a + 2^32 b) (b' + 2^32 a') has a a' + b b' in its upper half: one product for two
+ * channels. a b' stays in the lower half for as long as no more than 64 are added up.
+ */
+static void quick(const struct hf_drive *d, const struct hf_rows *rows, u64 *sum)
+{
+	u32 n = hf_lanes(rows->channels) / 2, j, from, i;
+
+	for (j = 0; j < rows->count; j++) {
+		const u64 *g = (const u64 *)(gains(rows, j) + n * 2);
+		u64 s = 0;
+
+		for (from = 0; from < n; from += 64) {
+			u32 to = n - from < 64 ? n : from + 64;
+			u64 part = 0;
+
+			for (i = from; i < to; i++)
+				part += d->quick.wide[i] * g[i];
+			s += part >> 32;
+		}
+		sum[j] = s;
+	}
+}
+
+static void phasors(union hf_phasor_room *x, const struct hf_cs16 *table, const u16 *phase,
+		    const u16 *amp, u32 shift, u32 channels)
+{
+	u32 i;
+
+	for (i = 0; i < channels; i++)
+		x->wide[i] = wide_of(hf_phasor(table[phase[i]], (u32)amp[i] << shift));
+	for (; i < hf_lanes(channels); i++)
+		x->wide[i] = 0;
+}
+
+/* Two points at a time: each phasor is loaded once for both. */
+static void dots(const union hf_phasor_room *x, const struct hf_rows *rows, s64 *re, s64 *im)
+{
+	u32 n = hf_lanes(rows->channels), j, from, i;
+
+	for (j = 0; j < rows->count; j += 2) {
+		u32 k = j + 1 < rows->count ? j + 1 : j;
+		const s64 *g = gains(rows, j), *h = gains(rows, k);
+		s64 re2 = 0, im2 = 0;
+
+		re[j] = 0;
+		im[j] = 0;
+		for (from = 0; from < n; from += CHUNK) {
+			u32 to = n - from < CHUNK ? n : from + CHUNK;
+			__int128 a = 0, b = 0;
+
+			for (i = from; i < to; i++) {
+				s64 v = x->wide[i];
+
+				a += (__int128)v * g[i];
+				b += (__int128)v * h[i];
+			}
+			split(a, &re[j], &im[j]);
+			split(b, &re2, &im2);
+		}
+		re[k] = re2;
+		im[k] = im2;
+	}
+}
+
+const struct hf_dot_way hf_dot_scalar = {
+	.name = "scalar",
+	.wide = true,
+	.quantise = quantise,
+	.drive = drive,
+	.quick = quick,
+	.phasors = phasors,
+	.dots = dots,
+};
