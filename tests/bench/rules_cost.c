@@ -26,6 +26,7 @@
 #include "admit.h"
 
 #define FRAMES		32
+#define CHANGES		3	/* how many channels may change from frame to frame: below */
 #define CHUNK_NS	200000	/* of work between two looks at the clock */
 #define CHUNKS		100000
 #define PERIOD_NS	100000	/* 10 kHz */
@@ -35,23 +36,39 @@
 
 static const double two_pi = 6.283185307179586476925286766559;
 
+/* How many channels change in the frames that are like the one before. */
+static const u32 changes[CHANGES] = { 1, 8, 32 };
+
+struct frame {
+	u16 phase[HF_MAX_CHANNELS];
+	u16 amp[HF_MAX_CHANNELS];
+};
+
+/* A way of making sums, and what is laid out for it. */
+struct engine {
+	const struct hf_dot_way *way;
+	struct hf_phase_lut lut;
+	struct hf_scratch scratch;
+};
+
+static struct engine scalar, simd;
+
 /* One size of array and fence, and everything that judges it. */
 struct size {
 	char name[24];
 	u32 channels, points;
 	struct hf_nameplate *np;
-	struct hf_rules *quick;		/* every point passes by the sum of amplitudes */
-	struct hf_rules *exact;		/* no point does: each needs the field */
+	/* By engine: every point passes by the sum of amplitudes; no point does, each needs the field. */
+	struct hf_rules *quick[2], *exact[2];
 	struct hf_wire *wire[2];
 	struct hf_model *model;
 	double *gain, *theta;		/* [points][channels], Pa at full drive and rad */
-	u16 phase[FRAMES][HF_MAX_CHANNELS];
-	u16 amp[FRAMES][HF_MAX_CHANNELS];
+	struct frame frame[FRAMES];
+	struct frame alike[CHANGES][FRAMES];	/* there and back: each is next to one that is like it */
 	u32 turn;			/* frames judged so far */
 };
 
-static struct hf_phase_lut lut;
-static struct hf_scratch scratch;
+static struct hf_field_work work;
 static volatile double sink;
 
 static u64 now_ns(void)
@@ -96,9 +113,9 @@ static u32 random_u32(void)
 
 /* ---- ways ---- */
 
-static void admit(struct size *s, const struct hf_rules *r)
+static void admit(struct size *s, struct engine *e, const struct hf_rules *r,
+		  const struct frame *f)
 {
-	u32 i = s->turn % FRAMES;
 	const struct hf_context ctx = {
 		.now_ns = HF_NSEC_PER_SEC + PERIOD_NS,
 		.last_commit_ns = HF_NSEC_PER_SEC,
@@ -107,26 +124,62 @@ static void admit(struct size *s, const struct hf_rules *r)
 		.derate_q16 = HF_Q16_ONE,
 	};
 	const struct hf_request req = {
-		.phase = s->phase[i], .amp = s->amp[i], .channels = s->channels,
+		.phase = f->phase, .amp = f->amp, .channels = s->channels,
 	};
 	struct hf_result res;
 
-	hf_admit(r, &ctx, &req, &scratch, s->wire[s->turn % 2], &res);
+	hf_admit(r, &ctx, &req, &e->scratch, s->wire[s->turn % 2], &res);
 	if (res.verdict != HF_ADMIT)
-		die("%s: frame %u is not admitted: limit %u at %u, %lld, allowed %lld", s->name, i,
-		    res.reason.limit, res.reason.where, (long long)res.reason.measured,
+		die("%s: frame %u is not admitted: limit %u at %u, %lld, allowed %lld", s->name,
+		    s->turn, res.reason.limit, res.reason.where, (long long)res.reason.measured,
 		    (long long)res.reason.bound);
 	s->turn++;
 }
 
-static void way_quick(struct size *s)
+static void quick_scalar(struct size *s)
 {
-	admit(s, s->quick);
+	admit(s, &scalar, s->quick[0], &s->frame[s->turn % FRAMES]);
 }
 
-static void way_exact(struct size *s)
+static void quick_simd(struct size *s)
 {
-	admit(s, s->exact);
+	admit(s, &simd, s->quick[1], &s->frame[s->turn % FRAMES]);
+}
+
+static void exact_scalar(struct size *s)
+{
+	admit(s, &scalar, s->exact[0], &s->frame[s->turn % FRAMES]);
+}
+
+static void exact_simd(struct size *s)
+{
+	admit(s, &simd, s->exact[1], &s->frame[s->turn % FRAMES]);
+}
+
+static void alike(struct size *s, u32 which)
+{
+	u32 i = s->turn % (2 * FRAMES - 2);
+
+	i = i < FRAMES ? i : 2 * FRAMES - 2 - i;
+	if (simd.way)
+		admit(s, &simd, s->exact[1], &s->alike[which][i]);
+	else
+		admit(s, &scalar, s->exact[0], &s->alike[which][i]);
+}
+
+static void changed_1(struct size *s)
+{
+	alike(s, 0);
+}
+
+static void changed_8(struct size *s)
+{
+	alike(s, 1);
+}
+
+static void changed_32(struct size *s)
+{
+	alike(s, 2);
 }
 
 /* As one writes it down: gains and path phases precomputed, libm for the rest. */
@@ -138,52 +191,52 @@ static double pressure(const struct size *s, u32 frame, u32 point)
 	u32 i;
 
 	for (i = 0; i < s->channels; i++)
-		p += s->amp[frame][i] / 65535.0 * g[i] *
-		     cexp(I * (s->phase[frame][i] / 65536.0 * two_pi + theta[i]));
+		p += s->frame[frame].amp[i] / 65535.0 * g[i] *
+		     cexp(I * (s->frame[frame].phase[i] / 65536.0 * two_pi + theta[i]));
 	return cabs(p);
 }
 
-static void way_double(struct size *s)
+static void double_reference(struct size *s)
 {
 	u32 j, i = s->turn++ % FRAMES;
 
 	for (j = 0; j < s->points; j++) {
 		double p = pressure(s, i, j);
 
-		if (p * 1000 > s->exact->env.fence[j].limit_mpa)
+		if (p * 1000 > s->exact[0]->env.fence[j].limit_mpa)
 			die("%s: double precision refuses frame %u at point %u", s->name, i, j);
 		sink = p;
 	}
 }
 
 /* What the frame itself takes to be moved once, phases and amplitudes. */
-static void way_copy(struct size *s)
+static void copy(struct size *s)
 {
 	static u16 to[2][HF_MAX_CHANNELS];
 	u32 i = s->turn++ % FRAMES;
 
-	memcpy(to[0], s->phase[i], s->channels * sizeof(u16));
-	memcpy(to[1], s->amp[i], s->channels * sizeof(u16));
+	memcpy(to[0], s->frame[i].phase, s->channels * sizeof(u16));
+	memcpy(to[1], s->frame[i].amp, s->channels * sizeof(u16));
 	__asm__ volatile("" : : "r"(to) : "memory");
 }
 
 /*
- * The limit of AVX2, measured: phasors that are ready, gains as field.c keeps them, four
+ * The limit of AVX2, measured: phasors and gains that are ready, 4 bytes each, four
  * points at a time so that phasors are loaded once for four, and two vpmaddwd for 8
  * channels of a point, summed in 32 bits. Such sums overflow: what can be used costs more.
  */
 #ifdef __x86_64__
 #define ABREAST	4
 
-__attribute__((target("avx2"))) static void way_avx2_limit(struct size *s)
+__attribute__((target("avx2"))) static void avx2_limit(struct size *s)
 {
 	static s16 re[2 * HF_MAX_CHANNELS] __attribute__((aligned(32)));
 	static s16 im[2 * HF_MAX_CHANNELS] __attribute__((aligned(32)));
+	static struct hf_cs16 gains[HF_MAX_FENCE][HF_MAX_CHANNELS] __attribute__((aligned(32)));
 	__m256i any = _mm256_setzero_si256();
 	u32 i, j, k;
 
 	for (j = 0; j + ABREAST <= s->points; j += ABREAST) {
-		const struct hf_field_point *p = &s->exact->point[j];
 		__m256i a[ABREAST] = {}, b[ABREAST] = {};
 
 		for (i = 0; i < s->channels; i += 8) {
@@ -192,7 +245,7 @@ __attribute__((target("avx2"))) static void way_avx2_limit(struct size *s)
 
 #pragma GCC unroll 4
 			for (k = 0; k < ABREAST; k++) {
-				__m256i g = _mm256_loadu_si256((const void *)&p[k].g[i]);
+				__m256i g = _mm256_load_si256((const void *)&gains[j + k][i]);
 
 				a[k] = _mm256_add_epi32(a[k], _mm256_madd_epi16(g, x));
 				b[k] = _mm256_add_epi32(b[k], _mm256_madd_epi16(g, y));
@@ -210,7 +263,7 @@ static bool has_avx2(void)
 	return __builtin_cpu_supports("avx2");
 }
 #else
-static void way_avx2_limit(struct size *s)
+static void avx2_limit(struct size *s)
 {
 	(void)s;
 }
@@ -226,16 +279,26 @@ static bool always(void)
 	return true;
 }
 
+static bool has_simd(void)
+{
+	return simd.way;
+}
+
 static const struct way {
 	const char *name;
 	void (*fn)(struct size *s);
 	bool (*here)(void);	/* can this machine do it? */
 } ways[] = {
-	{ "quick", way_quick, always },
-	{ "exact_scalar", way_exact, always },
-	{ "double_reference", way_double, always },
-	{ "copy", way_copy, always },
-	{ "avx2_limit", way_avx2_limit, has_avx2 },
+	{ "quick_scalar", quick_scalar, always },
+	{ "quick_simd", quick_simd, has_simd },
+	{ "exact_scalar", exact_scalar, always },
+	{ "exact_simd", exact_simd, has_simd },
+	{ "changed_1", changed_1, always },
+	{ "changed_8", changed_8, always },
+	{ "changed_32", changed_32, always },
+	{ "double_reference", double_reference, always },
+	{ "copy", copy, always },
+	{ "avx2_limit", avx2_limit, has_avx2 },
 };
 
 #define WAYS	(sizeof(ways) / sizeof(ways[0]))
@@ -280,15 +343,28 @@ static void make_nameplate(struct size *s)
 	s->np = np;
 }
 
+static u16 any_phase(void)
+{
+	return (u16)(random_u32() % PHASE_LEVELS * (65536 / PHASE_LEVELS));
+}
+
 static void make_frames(struct size *s)
 {
-	u32 f, i;
+	u32 f, i, c;
 
 	for (f = 0; f < FRAMES; f++)
 		for (i = 0; i < s->channels; i++) {
-			s->phase[f][i] = (u16)(random_u32() % PHASE_LEVELS * (65536 / PHASE_LEVELS));
-			s->amp[f][i] = (u16)(AMP_LO + random_u32() % (AMP_HI - AMP_LO));
+			s->frame[f].phase[i] = any_phase();
+			s->frame[f].amp[i] = (u16)(AMP_LO + random_u32() % (AMP_HI - AMP_LO));
 		}
+	for (c = 0; c < CHANGES; c++) {
+		s->alike[c][0] = s->frame[0];
+		for (f = 1; f < FRAMES; f++) {
+			s->alike[c][f] = s->alike[c][f - 1];
+			for (i = 0; i < changes[c]; i++)
+				s->alike[c][f].phase[random_u32() % s->channels] = any_phase();
+		}
+	}
 }
 
 /* Gains and path phases of the same model in double precision (docs/field.md). */
@@ -301,7 +377,7 @@ static void make_reference(struct size *s)
 	s->theta = room(sizeof(double) * s->points * s->channels + 64);
 	for (j = 0; j < s->points; j++)
 		for (i = 0; i < s->channels; i++) {
-			const struct hf_fence_point *f = &s->exact->env.fence[j];
+			const struct hf_fence_point *f = &s->exact[0]->env.fence[j];
 			double x = (f->x_um - s->np->pos[i].x_um) * 1e-6;
 			double y = (f->y_um - s->np->pos[i].y_um) * 1e-6;
 			double z = f->z_um * 1e-6, d = sqrt(x * x + y * y + z * z);
@@ -314,10 +390,11 @@ static void make_reference(struct size *s)
 }
 
 /* Rules whose fence points allow anything. */
-static struct hf_rules *rules_of(const struct size *s)
+static struct hf_rules *rules_of(const struct size *s, const struct engine *e)
 {
-	struct hf_rules *r = room(hf_rules_size(s->points));
+	struct hf_rules *r = room(hf_rules_size(s->points, s->np));
 	struct hf_envelope env = s->np->limits;
+	static u64 id;
 	u32 j;
 
 	env.nfence = s->points;
@@ -329,43 +406,59 @@ static struct hf_rules *rules_of(const struct size *s)
 	hf_envelope_canon(&env);
 	if (hf_envelope_validate(&env, NULL) != HF_ENV_OK || env.nfence != s->points)
 		die("%s: no such envelope", s->name);
-	hf_rules_build(r, s->np, &lut, &env, NULL);
+	hf_rules_build(r, s->np, &e->lut, &env, NULL);
+	r->id = ++id;
 	return r;
 }
 
-/* Limits between what the field of these frames reaches and what their amplitudes could. */
+/* What the field of a frame reaches at most at point @j, and what its amplitudes could: mPa. */
+static void reach(struct size *s, const struct frame *f, u32 *top, u32 *sum)
+{
+	const struct hf_rules *r = s->quick[0];
+	const struct hf_wire *w;
+	u32 j;
+
+	admit(s, &scalar, r, f);
+	w = s->wire[(s->turn + 1) % 2];
+	hf_field_quick(&work, &scalar.lut, &r->rows, w->amp_q16);
+	hf_field_exact(&work, &scalar.lut, &r->rows, 0, w->phase, w->amp_q16);
+	for (j = 0; j < s->points; j++) {
+		u32 mpa = (u32)hf_field_bound_mpa(&r->point[j], &work, j, s->channels, 0);
+
+		top[j] = mpa > top[j] ? mpa : top[j];
+		sum[j] = w->point_mpa[j] < sum[j] ? w->point_mpa[j] : sum[j];
+	}
+}
+
+/* Limits between the two, so that each point of each frame needs the field, and passes. */
 static void make_rules(struct size *s)
 {
-	u32 limit[HF_MAX_FENCE], top[HF_MAX_FENCE] = {}, f, j;
+	u32 top[HF_MAX_FENCE] = {}, sum[HF_MAX_FENCE], f, j, c, e;
 
-	s->quick = rules_of(s);
+	memset(sum, 0xff, sizeof(sum));
+	for (e = 0; e < 2; e++) {
+		if (e && !simd.way)
+			continue;
+		s->quick[e] = rules_of(s, e ? &simd : &scalar);
+		s->exact[e] = rules_of(s, e ? &simd : &scalar);
+	}
 	for (f = 0; f < FRAMES; f++) {
-		way_quick(s);
-		hf_phasors_of(&scratch.ph, &lut, s->wire[(s->turn + 1) % 2]->phase,
-			      s->wire[(s->turn + 1) % 2]->amp_q16, s->channels);
-		for (j = 0; j < s->points; j++) {
-			const struct hf_wire *w = s->wire[(s->turn + 1) % 2];
-			u32 mpa = (u32)hf_field_bound_mpa(&s->quick->point[j], &scratch.ph,
-							  w->amp_q16, s->channels, 0);
-			u32 sum = w->point_mpa[j];
-
-			top[j] = mpa > top[j] ? mpa : top[j];
-			limit[j] = !f || sum < limit[j] ? sum : limit[j];
-		}
+		reach(s, &s->frame[f], top, sum);
+		for (c = 0; c < CHANGES; c++)
+			reach(s, &s->alike[c][f], top, sum);
 	}
 	for (j = 0; j < s->points; j++) {
-		if (top[j] + 1 >= limit[j])
-			die("%s: point %u: field %u mPa, sum %u mPa", s->name, j, top[j], limit[j]);
-		limit[j] = top[j] + (limit[j] - top[j]) / 2;
+		if (top[j] + 1 >= sum[j])
+			die("%s: point %u: field %u mPa, sum %u mPa", s->name, j, top[j], sum[j]);
+		for (e = 0; e < 2; e++)
+			if (s->exact[e])
+				s->exact[e]->env.fence[j].limit_mpa = top[j] + (sum[j] - top[j]) / 2;
 	}
-	s->exact = rules_of(s);
-	for (j = 0; j < s->points; j++)
-		s->exact->env.fence[j].limit_mpa = limit[j];
 	for (f = 0; f < FRAMES; f++) {
-		way_exact(s);
+		exact_scalar(s);
 		for (j = 0; j < s->points; j++)
-			if (s->wire[(s->turn + 1) % 2]->point_mpa[j] > limit[j])
-				die("%s: a point above its limit", s->name);
+			if (s->wire[(s->turn + 1) % 2]->point_mpa[j] > top[j])
+				die("%s: point %u was not judged by the field", s->name, j);
 	}
 }
 
@@ -389,13 +482,13 @@ static void write_inputs(const struct size *s, const char *folder)
 	if (!f)
 		die("%s: %s", path, strerror(errno));
 	for (i = 0; i < FRAMES; i++)
-		put(f, s->phase[i], s->channels * sizeof(u16));
+		put(f, s->frame[i].phase, s->channels * sizeof(u16));
 	for (i = 0; i < FRAMES; i++)
-		put(f, s->amp[i], s->channels * sizeof(u16));
+		put(f, s->frame[i].amp, s->channels * sizeof(u16));
 	put(f, s->gain, sizeof(double) * s->points * s->channels);
 	put(f, s->theta, sizeof(double) * s->points * s->channels);
 	for (j = 0; j < s->points; j++) {
-		double limit = s->exact->env.fence[j].limit_mpa / 1000.0;
+		double limit = s->exact[0]->env.fence[j].limit_mpa / 1000.0;
 
 		put(f, &limit, sizeof(limit));
 	}
@@ -479,6 +572,13 @@ static double clock_ghz(void)
 	return best;
 }
 
+static void engine_init(struct engine *e, const struct hf_dot_way *way)
+{
+	hf_phase_lut_init(&e->lut, PHASE_LEVELS);
+	e->lut.way = way;
+	e->way = way;
+}
+
 int main(int argc, char **argv)
 {
 	struct size *sizes;
@@ -490,7 +590,9 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		die("usage: rules_cost FOLDER CHANNELSxPOINTS...");
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	hf_phase_lut_init(&lut, PHASE_LEVELS);
+	engine_init(&scalar, &hf_dot_scalar);
+	if (has_avx2())
+		engine_init(&simd, &hf_dot_avx2);
 	sizes = calloc((size_t)argc, sizeof(*sizes));
 	if (!sizes)
 		die("no memory");

@@ -18,7 +18,9 @@ void hf_admit_judged(const struct hf_rules *r, const struct hf_context *ctx,
 void hf_admit(const struct hf_rules *r, const struct hf_context *ctx, const struct hf_request *req,
 	      struct hf_scratch *scratch, struct hf_wire *out, struct hf_result *res)
 {
-	quantise(r, req, HF_Q16_ONE, out);
+	struct trial t = { .r = r, .ctx = ctx, .sc = scratch, .w = out, .focus = HF_NOWHERE };
+
+	quantise(&t, req, HF_Q16_ONE);
 	quiet_points(r, out);
 	verdict(res, HF_ADMIT, HF_Q16_ONE, hf_reason(HF_LIM_NONE, HF_NOWHERE, 0, 0));
 }
