@@ -33,6 +33,8 @@ $(BUILD)/user/tests/bench/%_cost.o $(BUILD)/user/tests/bench/%_guest.o: CPPFLAGS
 $(BUILD)/user/tests/bench/fanout_guest.o: CPPFLAGS += $(shell pkg-config --cflags libnl-genl-3.0)
 $(BUILD)/tests/bench/fanout_guest: BENCH_GUEST_LIBS = $(shell pkg-config --libs libnl-genl-3.0)
 
+$(BUILD)/tests/bench/driver_guest: BENCH_GUEST_LIBS = -luring
+
 $(BUILD)/tests/bench/rules_cost: $(BUILD)/user/tests/bench/rules_cost.o $(BENCH_RULES)
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) -o $@ $^ -lm

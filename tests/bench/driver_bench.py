@@ -18,6 +18,7 @@ SECONDS = 0.45          # of each measurement
 ROUNDS = 5
 GUEST = "build/tests/bench/driver_guest"
 BROKERS = ("broker", "broker_ahead")
+RINGS = ("uring", "uring_ahead")
 
 
 def build_variants(kernel):
@@ -44,15 +45,14 @@ def medians(table):
     return {way: {str(batch): statistics.median(v) for batch, v in rows.items()} for way, rows in table.items()}
 
 
-def ratios(fps, cpu, ours, theirs):
-    """Of frames a second and of CPU time, by batch."""
-    return {str(b): {"fps": ratio(fps[ours][b], fps[theirs][b]),
-                     "cpu": ratio(cpu[ours][b], cpu[theirs][b])} for b in fps[ours]}
+def best(fps, ways, batch):
+    """The best of some ways in each round."""
+    return [max(values) for values in zip(*(fps[way][batch] for way in ways))]
 
 
-def versus_broker(fps, ours):
-    """Against the better of the brokers in each round."""
-    return {str(b): ratio(v, [max(both) for both in zip(*(fps[way][b] for way in BROKERS))]) for b, v in fps[ours].items()}
+def versus_broker(fps, ways):
+    """The better of ours against the better of the brokers in each round."""
+    return {str(b): ratio(best(fps, ways, b), best(fps, BROKERS, b)) for b in fps[ways[0]]}
 
 
 def cost_of_safety(fps, way):
@@ -65,7 +65,8 @@ def of_kernel(lines):
     checked = [way for way in fps if way + "_unchecked" in fps]
     return {"fps": medians(fps), "cpu_us": medians(cpu),
             "cost_of_safety_pct": {way: cost_of_safety(fps, way) for way in checked},
-            **{f"{way}_vs_broker_fps": versus_broker(fps, way) for way in fps if way in ("write", "writev", "submit", "uring")}}
+            **{f"{ways[0]}_vs_broker_fps": versus_broker(fps, ways) for ways in (("write",), ("writev",), ("submit",), RINGS)
+               if ways[0] in fps}}
 
 
 def traced_kib(path):

@@ -22,6 +22,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <liburing.h>
+
 #include "admit.h"
 #include "ledger.h"
 #include "scene.h"
@@ -375,23 +377,100 @@ static void send_broker_ahead(const struct frames *f, __u32 batch)
 	broker_send(f, batch, AHEAD);
 }
 
+#ifdef HOLDFAST_URING_CMD_SUBMIT
+static struct io_uring ring;
+
+/* The frames lie in memory that is registered once. */
+static void ring_begin(void)
+{
+	struct iovec iov = { loud.bytes, loud.size * BATCH_MAX };
+	int ret = io_uring_queue_init(2 * AHEAD, &ring, IORING_SETUP_SQE128);
+
+	if (!ret)
+		ret = io_uring_register_buffers(&ring, &iov, 1);
+	if (ret)
+		scene_die("io_uring: %s", strerror(-ret));
+}
+
+static void ring_end(void)
+{
+	io_uring_queue_exit(&ring);
+}
+
+/* @commands of @batch frames each, by one system call, and their verdicts. */
+static void ring_send(const struct frames *f, __u32 batch, unsigned int commands)
+{
+	static struct holdfast_frame_result verdicts[AHEAD][BATCH_MAX];
+	struct io_uring_cqe *cqe;
+	unsigned int i, n;
+	int ret;
+
+	for (i = 0; i < commands; i++) {
+		const struct holdfast_submit s = {
+			.size = sizeof(s), .frames = (uintptr_t)f->bytes, .bytes = f->size * batch,
+			.results = (uintptr_t)verdicts[i], .count = batch,
+		};
+		struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
+
+		memset(sqe, 0, 128);
+		sqe->opcode = IORING_OP_URING_CMD;
+		sqe->fd = lease;
+		sqe->cmd_op = HOLDFAST_URING_CMD_SUBMIT;
+		sqe->uring_cmd_flags = IORING_URING_CMD_FIXED;
+		memcpy(sqe->cmd, &s, sizeof(s));
+	}
+	ret = io_uring_submit_and_wait(&ring, commands);
+	if (ret != (int)commands)
+		scene_die("io_uring: %d commands, %s", ret, strerror(-ret));
+	for (i = 0; i < commands; i++) {
+		ret = io_uring_wait_cqe(&ring, &cqe);
+		if (ret || cqe->res != (int)batch)
+			scene_die("io_uring: %d, result %d of %u", ret, ret ? 0 : cqe->res, batch);
+		io_uring_cqe_seen(&ring, cqe);
+		for (n = 0; n < batch; n++)
+			if (verdicts[i][n].verdict != HOLDFAST_VERDICT_ADMIT)
+				scene_die("io_uring: frame %u is refused: %s", n,
+					  scene_limit_name(verdicts[i][n].reason.limit));
+	}
+}
+
+static void send_uring(const struct frames *f, __u32 batch)
+{
+	ring_send(f, batch, 1);
+}
+
+static void send_uring_ahead(const struct frames *f, __u32 batch)
+{
+	ring_send(f, batch, AHEAD);
+}
+#endif
+
 static const struct way {
 	const char *name;
 	void (*send)(const struct frames *f, __u32 batch);
 	const struct frames *frames;
 	bool unchecked;		/* with the module that checks nothing */
 	bool broker;
+	unsigned int times;	/* batches that send() sends */
+	void (*begin)(void);	/* NULL: nothing */
+	void (*end)(void);
 } ways[] = {
-	{ "write", send_write, &loud, false, false },
-	{ "write_quick", send_write, &quiet, false, false },
-	{ "writev", send_writev, &loud, false, false },
-	{ "submit", send_submit, &loud, false, false },
-	{ "write_unchecked", send_write, &loud, true, false },
-	{ "write_quick_unchecked", send_write, &quiet, true, false },
-	{ "writev_unchecked", send_writev, &loud, true, false },
-	{ "submit_unchecked", send_submit, &loud, true, false },
-	{ "broker", send_broker, &loud, true, true },
-	{ "broker_ahead", send_broker_ahead, &loud, true, true },
+	{ "write", send_write, &loud, false, false, 1, NULL, NULL },
+	{ "write_quick", send_write, &quiet, false, false, 1, NULL, NULL },
+	{ "writev", send_writev, &loud, false, false, 1, NULL, NULL },
+	{ "submit", send_submit, &loud, false, false, 1, NULL, NULL },
+	{ "write_unchecked", send_write, &loud, true, false, 1, NULL, NULL },
+	{ "write_quick_unchecked", send_write, &quiet, true, false, 1, NULL, NULL },
+	{ "writev_unchecked", send_writev, &loud, true, false, 1, NULL, NULL },
+	{ "submit_unchecked", send_submit, &loud, true, false, 1, NULL, NULL },
+	{ "broker", send_broker, &loud, true, true, 1, broker_start, NULL },
+	{ "broker_ahead", send_broker_ahead, &loud, true, true, 1, broker_start, NULL },
+#ifdef HOLDFAST_URING_CMD_SUBMIT
+	{ "uring", send_uring, &loud, false, false, 1, ring_begin, ring_end },
+	{ "uring_ahead", send_uring_ahead, &loud, false, false, AHEAD, ring_begin, ring_end },
+	{ "uring_unchecked", send_uring, &loud, true, false, 1, ring_begin, ring_end },
+	{ "uring_ahead_unchecked", send_uring_ahead, &loud, true, false, AHEAD, ring_begin, ring_end },
+#endif
 };
 
 #define WAYS	(sizeof(ways) / sizeof(ways[0]))
@@ -422,8 +501,8 @@ static void measure(unsigned int round, const struct way *w, __u32 batch, double
 	long long emitted;
 	unsigned int n = 0;
 
-	if (w->broker)
-		broker_start();
+	if (w->begin)
+		w->begin();
 	w->send(w->frames, batch);
 	if (w->broker)
 		broker_drain(batch);
@@ -434,7 +513,7 @@ static void measure(unsigned int round, const struct way *w, __u32 batch, double
 	then = 0;
 	do {
 		w->send(w->frames, batch);
-		sent += batch;
+		sent += batch * w->times;
 		end = scene_now_ns();
 		if (end - last >= piece && n < PIECES) {
 			__u64 done = sent - (__u64)broker.outstanding * batch;
@@ -449,6 +528,8 @@ static void measure(unsigned int round, const struct way *w, __u32 batch, double
 	getrusage(RUSAGE_SELF, &after);
 	if (w->broker)
 		broker_stop(&other);
+	if (w->end)
+		w->end();
 	emitted = scene_get_number(&array, "ledger_seq") - emitted;
 	if (emitted != (long long)sent)
 		scene_die("%s, %u a time: %llu frames sent, %lld emitted", w->name, batch, sent, emitted);

@@ -162,7 +162,11 @@ def result(ns, ghz, ways, rounds):
     if "exact_simd" in ways:
         by_size["quick_simd_vs_quick_scalar"] = speeds("quick_simd", "quick_scalar")
         by_size["exact_simd_vs_exact_scalar"] = speeds("exact_simd", "exact_scalar")
-        by_size["exact_simd_vs_avx2_limit"] = speeds("exact_simd", "avx2_limit")
+        # of a frame with points, what one without does not cost: sums, phasors, products and bounds
+        by_size["fence_simd_vs_avx2_limit"] = {
+            name_of(s): statistics.median(limit / (all_of_it - rest) for limit, all_of_it, rest in
+                                          zip(ns[s, "avx2_limit"], ns[s, "exact_simd"], ns[(s[0], 0), "exact_simd"]))
+            for s in SIZES if s[1]}
     reference = next(s for s in SIZES if name_of(s) == REFERENCE)
 
     def pct(way):
