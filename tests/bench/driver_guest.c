@@ -188,10 +188,17 @@ static void judge_init(void)
 	if (hf_nameplate_check(np))
 		scene_die("broker: nameplate: %s", hf_nameplate_check(np));
 	hf_phase_lut_init(&judge.lut, np->phase_levels);
-	judge.rules = calloc(1, hf_rules_size(POINTS));
+#ifdef __x86_64__
+	/* as a program would; in User-mode Linux the driver itself has no vectors */
+	if (__builtin_cpu_supports("avx2"))
+		judge.lut.way = &hf_dot_avx2;
+#endif
+	judge.rules = aligned_alloc(64, (hf_rules_size(POINTS, np) + 63) / 64 * 64);
 	if (!judge.rules)
 		scene_die("no memory");
+	memset(judge.rules, 0, hf_rules_size(POINTS, np));
 	hf_rules_build(judge.rules, np, &judge.lut, &env, &env);
+	judge.rules->id = 1;
 	hf_model_init(&judge.model, np, scene_now_ns());
 }
 
