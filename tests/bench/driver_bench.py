@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 
-from rounds import arguments, guest, ratio
+from rounds import arguments, guest, ratio, where
 
 SECONDS = 0.45          # of each measurement
 ROUNDS = 5
@@ -101,7 +101,7 @@ def memory(lines, folder):
 
 def main():
     folder, factor, rounds, quick = arguments(ROUNDS)
-    result = {"rounds": rounds, "kernels": {}}
+    result = {"where": where(), "rounds": rounds, "kernels": {}}
     for kernel in ["uml"] if quick else ["uml", "6.12"]:
         lines = guest(kernel, 1500, dict(os.environ, VM_OUT=folder), GUEST, *build_variants(kernel), str(SECONDS * factor), str(rounds))
         result["kernels"][kernel] = {**of_kernel(lines), "memory": memory(lines, folder)}

@@ -9,7 +9,7 @@ import os
 import statistics
 import sys
 
-from rounds import arguments, guest, ratio
+from rounds import arguments, guest, ratio, where
 
 SECONDS = 1.5           # of each measurement, and again for latency
 ROUNDS = 5
@@ -45,11 +45,12 @@ def of_kernel(lines):
 
 def main():
     folder, factor, rounds, quick = arguments(ROUNDS)
+    place = where()
     kernels = {}
     for kernel in ["uml"] if quick else ["uml", "6.12"]:
         lines = guest(kernel, 900, dict(os.environ, VM_OUT=folder), "build/tests/bench/fanout_guest", str(SECONDS * factor), str(rounds))
         kernels[kernel] = of_kernel(lines)
-    json.dump({"rounds": rounds, "kernels": kernels, "events_lost": sum(k["lost"] for k in kernels.values())}, sys.stdout)
+    json.dump({"where": place, "rounds": rounds, "kernels": kernels, "events_lost": sum(k["lost"] for k in kernels.values())}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What benchmarks that go in rounds share: arguments, and the median of what each round said."""
+import datetime
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -10,6 +12,14 @@ def arguments(rounds):
     """FOLDER [SECONDS [ROUNDS]]: the folder, the factor on every duration, the rounds, and whether it is the quick form."""
     factor = float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
     return sys.argv[1], factor, int(sys.argv[3]) if len(sys.argv) > 3 else rounds, len(sys.argv) > 2
+
+
+def where():
+    """Of what, when and beside how much other work these figures are: parts are measured one by one, too."""
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False).stdout.strip()
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        cpu = next((line.split(":")[1].strip() for line in f if line.startswith("model name")), "unknown")
+    return f"{datetime.date.today()}, commit {commit}, {os.cpu_count()} processors ({cpu}), load {os.getloadavg()[0]:.2f} when it began."
 
 
 def ratio(above, below):

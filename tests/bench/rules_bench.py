@@ -16,7 +16,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np      # noqa: E402
 
-from rounds import arguments, ratio     # noqa: E402
+from rounds import arguments, ratio, where     # noqa: E402
 
 SECONDS = 0.25          # of each way, size and round
 ROUNDS = 7
@@ -122,6 +122,7 @@ class Cost:
 
 def main():
     folder, factor, rounds, _ = arguments(ROUNDS)
+    place = where()
     seconds = SECONDS * factor
     cost = Cost(folder)
     numpy = {size: Numpy(f"{folder}/{size[0]}x{size[1]}.bin", *size) for size in SIZES}
@@ -139,7 +140,7 @@ def main():
             for way in ("numpy", "numpy_sum"):
                 ns.setdefault((size, way), []).append(time_ns(getattr(numpy[size], way), seconds))
             ns.setdefault((size, "numpy_batch"), []).append(time_ns(numpy[size].numpy_batch, seconds) / FRAMES)
-    json.dump(result(ns, ghz, cost.ways, rounds), sys.stdout)
+    json.dump({"where": place, **result(ns, ghz, cost.ways, rounds)}, sys.stdout)
 
 
 def name_of(size):

@@ -9,7 +9,7 @@ import math
 import os
 import sys
 
-from rounds import arguments, guest
+from rounds import arguments, guest, where
 
 TRIALS = 300            # of each block
 ROUNDS = 4
@@ -30,6 +30,7 @@ def distribution(values_us):
 
 def main():
     folder, factor, rounds, quick = arguments(ROUNDS)
+    place = where()
     trials = max(10, int(TRIALS * factor))
     if quick:
         trials = 10
@@ -46,7 +47,7 @@ def main():
     def of(table, who):
         return {load: row[who]["p999"] if row[who]["p999"] is not None else row[who]["max"] for load, row in table.items()}
 
-    json.dump({"kernel": kernel, "rounds": rounds, "period_us": PERIOD_US,
+    json.dump({"where": place, "kernel": kernel, "rounds": rounds, "period_us": PERIOD_US,
                "trip_latency_periods_p999": of(latency, "governor"),
                "watcher_latency_periods_p999": of(latency, "watcher"),
                "watcher_fifo_latency_periods_p999": of(latency, "watcher_fifo"),
