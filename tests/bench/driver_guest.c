@@ -254,6 +254,29 @@ __attribute__((noreturn)) static void broker_process(int sock)
 	_exit(0);
 }
 
+/* A frame that is focused on a fence point: only what checks nothing may let it through. */
+static struct holdfast_frame *forbidden(void)
+{
+	struct holdfast_frame *f = scene_frame_new(CHANNELS, 0);
+
+	scene_frame_focus(f, &array, fence[0].x_um, fence[0].y_um, fence[0].z_um, LOUD);
+	return f;
+}
+
+/* The broker is one that judges. */
+static void broker_tried(void)
+{
+	struct holdfast_frame *f = forbidden();
+	__u32 one = 1, good;
+
+	move_all(broker.sock, &one, sizeof(one), true);
+	move_all(broker.sock, f, f->size, true);
+	move_all(broker.sock, &good, sizeof(good), false);
+	if (good)
+		scene_die("the broker lets through what the fence forbids");
+	free(f);
+}
+
 static void broker_start(void)
 {
 	const int bytes = SOCKET_BYTES;
@@ -275,6 +298,7 @@ static void broker_start(void)
 	close(pair[1]);
 	broker.sock = pair[0];
 	broker.outstanding = 0;
+	broker_tried();
 }
 
 static void broker_answer(__u32 batch)
@@ -582,9 +606,10 @@ static void unload(const char *core)
  * Nothing of the machine's own noise may silence it: what is late here is no fault of the driver.
  * Frames may follow at once, whatever their phases: SLEW_PHASE is the one check that is not made.
  */
-static void begin(void)
+static void begin(bool unchecked)
 {
 	const struct scene_ask ask = { .rights = HOLDFAST_RIGHT_ALL, .label = "bench" };
+	struct holdfast_frame *f;
 	int ret;
 
 	scene_make(&array, "bench", SCENE_ATTRS("rows=16", "cols=16", "sensors=none", "ledger_frames=16",
@@ -599,6 +624,11 @@ static void begin(void)
 	if (lease < 0)
 		scene_die("lease: %s", strerror(-lease));
 	scene_keeper_arm(&keeper);
+	f = forbidden();
+	ret = scene_write(lease, f);
+	if (ret != (unchecked ? 0 : -ERANGE))
+		scene_die("a frame that the fence forbids: %s", ret ? strerror(-ret) : "taken");
+	free(f);
 }
 
 static void end(void)
@@ -774,7 +804,7 @@ int main(int argc, char **argv)
 			load(argv[1 + n], core);
 			if (!r && !n)
 				measure_memory();
-			begin();
+			begin(n);
 			for (i = 0; i < WAYS * sizeof(batches) / sizeof(batches[0]); i++) {
 				const struct way *w = &ways[i % WAYS];
 
