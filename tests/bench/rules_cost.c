@@ -462,6 +462,27 @@ static void make_rules(struct size *s)
 	}
 }
 
+/* Do the rules and the reference judge the same? But for rounding of amplitudes to wire steps. */
+static void compare(struct size *s)
+{
+	u32 f, j;
+
+	for (f = 0; f < FRAMES; f++) {
+		admit(s, &scalar, s->exact[0], &s->frame[f]);
+		for (j = 0; j < s->points; j++) {
+			const double *g = s->gain + (size_t)j * s->channels;
+			double p = pressure(s, f, j) * 1000, all = 0;
+			u32 i;
+
+			for (i = 0; i < s->channels; i++)
+				all += g[i] * s->frame[f].amp[i] / 65.535;
+			if (fabs(p - s->wire[(s->turn + 1) % 2]->point_mpa[j]) > all / 100)
+				die("%s: frame %u, point %u: %.0f mPa by the reference, %u by the rules", s->name, f,
+				    j, p, s->wire[(s->turn + 1) % 2]->point_mpa[j]);
+		}
+	}
+}
+
 static void put(FILE *f, const void *data, size_t bytes)
 {
 	if (bytes && fwrite(data, 1, bytes, f) != bytes)
@@ -518,6 +539,7 @@ static void make_size(struct size *s, const char *text, const char *folder)
 	make_frames(s);
 	make_rules(s);
 	make_reference(s);
+	compare(s);
 	write_inputs(s, folder);
 }
 
