@@ -352,10 +352,9 @@ __attribute__((noreturn)) static void refused(const char *what, __u32 batch, ssi
 	int err = errno;
 
 	ioctl(lease, HOLDFAST_IOC_LAST_VERDICT, &r);
-	scene_die("%s of %u frames: %zd bytes (%s); last verdict %u: %s, limit %s at %u: %lld, allowed %lld",
-		  what, batch, bytes, bytes < 0 ? strerror(err) : "cut short", r.verdict,
-		  strerror((int)r.error), scene_limit_name(r.reason.limit), r.reason.where,
-		  (long long)r.reason.measured, (long long)r.reason.bound);
+	scene_die("%s of %u frames: %zd bytes (%s); limit %s at %u: %lld, allowed %lld", what,
+		  batch, bytes, bytes < 0 ? strerror(err) : "cut short", scene_limit_name(r.reason.limit),
+		  r.reason.where, (long long)r.reason.measured, (long long)r.reason.bound);
 }
 
 static void send_write(const struct frames *f, __u32 batch)
@@ -500,7 +499,8 @@ static const struct way {
 	{ "uring", send_uring, &loud, false, false, 1, ring_begin, ring_end },
 	{ "uring_ahead", send_uring_ahead, &loud, false, false, AHEAD, ring_begin, ring_end },
 	{ "uring_unchecked", send_uring, &loud, true, false, 1, ring_begin, ring_end },
-	{ "uring_ahead_unchecked", send_uring_ahead, &loud, true, false, AHEAD, ring_begin, ring_end },
+	{ "uring_ahead_unchecked", send_uring_ahead, &loud, true, false, AHEAD, ring_begin,
+	  ring_end },
 #endif
 };
 
@@ -563,10 +563,11 @@ static void measure(unsigned int round, const struct way *w, __u32 batch, double
 		w->end();
 	emitted = scene_get_number(&array, "ledger_seq") - emitted;
 	if (emitted != (long long)sent)
-		scene_die("%s, %u a time: %llu frames sent, %lld emitted", w->name, batch, sent, emitted);
+		scene_die("%s, %u a time: %llu frames sent, %lld emitted", w->name, batch, sent,
+			  emitted);
 	qsort(fps, n, sizeof(*fps), by_value);
-	printf("{\"round\": %u, \"way\": \"%s\", \"batch\": %u, \"fps\": %.1f, \"cpu_us\": %.4f}\n", round,
-	       w->name, batch, fps[n / 2],
+	printf("{\"round\": %u, \"way\": \"%s\", \"batch\": %u, \"fps\": %.1f, \"cpu_us\": %.4f}\n",
+	       round, w->name, batch, fps[n / 2],
 	       (cpu_s(&after) - cpu_s(&before) + cpu_s(&other)) * 1e6 / (double)sent);
 }
 
@@ -612,9 +613,11 @@ static void begin(bool unchecked)
 	struct holdfast_frame *f;
 	int ret;
 
-	scene_make(&array, "bench", SCENE_ATTRS("rows=16", "cols=16", "sensors=none", "ledger_frames=16",
-		   "limit=frame_interval 0", "limit=slew_phase 1000000000", "limit=slew_amp 999999999",
-		   "limit=hold 10000", "limit=keeper_deadline 10000", "limit=tick_late 10000"));
+	scene_make(&array, "bench",
+		   SCENE_ATTRS("rows=16", "cols=16", "sensors=none", "ledger_frames=16",
+			       "limit=frame_interval 0", "limit=slew_phase 1000000000",
+			       "limit=slew_amp 999999999", "limit=hold 10000",
+			       "limit=keeper_deadline 10000", "limit=tick_late 10000"));
 	make_fence();
 	scene_keeper_start(&keeper, &array, 500);
 	ret = scene_fence_set(keeper.fd, fence, POINTS);
@@ -684,7 +687,7 @@ static bool put(const char *path, const char *text)
 	return ok;
 }
 
-/* What this process makes the kernel allocate and free, each by each. False: this kernel does not tell. */
+/* What this process makes the kernel allocate and free. False: this kernel does not tell. */
 static bool trace_start(void)
 {
 	char pid[16];
@@ -723,8 +726,9 @@ static void memory_line(const char *what, const struct memory *a, const char *tr
 	struct memory b;
 
 	memory_now(&b);
-	printf("{\"memory\": \"%s\", \"arrays\": %d, \"vmalloc_kib\": %.1f, \"simulator_kib\": %.1f, "
-	       "\"gone_kib\": %.1f, \"trace\": \"%s\"}\n", what, ARRAYS, (b.vmalloc - a->vmalloc) / ARRAYS,
+	printf("{\"memory\": \"%s\", \"arrays\": %d, \"vmalloc_kib\": %.1f", what, ARRAYS,
+	       (b.vmalloc - a->vmalloc) / ARRAYS);
+	printf(", \"simulator_kib\": %.1f, \"gone_kib\": %.1f, \"trace\": \"%s\"}\n",
 	       (b.simulator - a->simulator) / ARRAYS, (a->free - b.free) / ARRAYS, trace);
 	if (*trace)
 		trace_save(trace);
@@ -750,7 +754,8 @@ static void measure_memory(void)
 
 	for (i = 0; i < HOLDFAST_MAX_FENCE; i++)
 		p[i] = (struct holdfast_fence_point){
-			(__s32)(i % 8) * 25000 - 87500, (__s32)(i / 8) * 25000 - 87500, 150000, 2000000,
+			(__s32)(i % 8) * 25000 - 87500, (__s32)(i / 8) * 25000 - 87500, 150000,
+			2000000,
 		};
 	/* once before, so that what is allocated once is there */
 	scene_make(&a[0], "memory", SCENE_ATTRS("rows=16", "cols=16", "ledger_frames=16"));
@@ -799,7 +804,8 @@ int main(int argc, char **argv)
 	for (r = 0; r < rounds; r++) {
 		for (turn = 0; turn < 2; turn++) {
 			unsigned int n = (turn + r) % 2;	/* each comes first as often */
-			const char *core = n ? "holdfast_bench_unchecked" : "holdfast_bench_checked";
+			const char *core = n ? "holdfast_bench_unchecked" :
+					       "holdfast_bench_checked";
 
 			load(argv[1 + n], core);
 			if (!r && !n)

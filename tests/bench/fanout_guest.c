@@ -185,8 +185,8 @@ static __u64 busy_ms(void)
 	unsigned long long user, nice, sys, idle, iowait, irq, soft;
 	FILE *f = fopen("/proc/stat", "r");
 
-	if (!f || fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &sys, &idle, &iowait,
-			 &irq, &soft) != 7)
+	if (!f || fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &sys, &idle,
+			 &iowait, &irq, &soft) != 7)
 		scene_die("/proc/stat");
 	fclose(f);
 	return (user + nice + sys + irq + soft) * 1000 / (unsigned long long)sysconf(_SC_CLK_TCK);
@@ -197,7 +197,7 @@ static void expect(__u64 seq)
 	__atomic_store_n(&shared->target, seq, __ATOMIC_RELEASE);
 }
 
-/* The driver says how many events there were: that they come two at a time is not taken for granted. */
+/* That events come two at a time is not taken for granted: the driver says how many there were. */
 static void check_newest(void)
 {
 	struct holdfast_status st;
@@ -296,11 +296,14 @@ static void measure(unsigned int round, bool by_hub, unsigned int n, double seco
 		close(ends[i][1]);
 	}
 	qsort(us, latencies, sizeof(*us), by_value);
-	printf("{\"round\": %u, \"way\": \"%s\", \"subscribers\": %u, \"events_per_s\": %.2f, \"cpu_us\": %.2f, "
-	       "\"lost\": %llu, \"refused\": %llu", round, !n ? "nobody" : by_hub ? "hub" : "netlink", n,
-	       (double)events / took_s, cpu_us, (unsigned long long)lost, (unsigned long long)shared->refused);
+	printf("{\"round\": %u, \"way\": \"%s\", \"subscribers\": %u", round,
+	       !n ? "nobody" : by_hub ? "hub" : "netlink", n);
+	printf(", \"events_per_s\": %.2f, \"cpu_us\": %.2f, \"lost\": %llu, \"refused\": %llu",
+	       (double)events / took_s, cpu_us, (unsigned long long)lost,
+	       (unsigned long long)shared->refused);
 	if (n)
-		printf(", \"p50_us\": %u, \"p99_us\": %u", us[latencies / 2], us[latencies * 99 / 100]);
+		printf(", \"p50_us\": %u, \"p99_us\": %u", us[latencies / 2],
+		       us[latencies * 99 / 100]);
 	puts("}");
 }
 
@@ -316,12 +319,14 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	seconds = atof(argv[1]);
 	rounds = (unsigned int)atoi(argv[2]);
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
 	if (shared == MAP_FAILED || pipe(reports))
 		scene_die("no memory or pipe");
 	scene_load();
-	scene_make(&array, "fanout", SCENE_ATTRS("rows=4", "cols=4", "sensors=none",
-						 "limit=keeper_deadline 10000", "limit=tick_late 10000"));
+	scene_make(&array, "fanout",
+		   SCENE_ATTRS("rows=4", "cols=4", "sensors=none", "limit=keeper_deadline 10000",
+			       "limit=tick_late 10000"));
 	scene_keeper_start(&keeper, &array, 500);
 	if (scene_status(keeper.fd, &st))
 		scene_die("status");

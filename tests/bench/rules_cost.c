@@ -58,13 +58,13 @@ struct size {
 	char name[24];
 	u32 channels, points;
 	struct hf_nameplate *np;
-	/* By engine: every point passes by the sum of amplitudes; no point does, each needs the field. */
+	/* By engine. Every point passes by the sum of amplitudes; each needs the field. */
 	struct hf_rules *quick[2], *exact[2];
 	struct hf_wire *wire[2];
 	struct hf_model *model;
 	double *gain, *theta;		/* [points][channels], Pa at full drive and rad */
 	struct frame frame[FRAMES];
-	struct frame alike[CHANGES][FRAMES];	/* there and back: each is next to one that is like it */
+	struct frame alike[CHANGES][FRAMES];	/* used there and back */
 	u32 turn;			/* frames judged so far */
 };
 
@@ -452,7 +452,8 @@ static void make_rules(struct size *s)
 			die("%s: point %u: field %u mPa, sum %u mPa", s->name, j, top[j], sum[j]);
 		for (e = 0; e < 2; e++)
 			if (s->exact[e])
-				s->exact[e]->env.fence[j].limit_mpa = top[j] + (sum[j] - top[j]) / 2;
+				s->exact[e]->env.fence[j].limit_mpa = top[j] +
+								      (sum[j] - top[j]) / 2;
 	}
 	for (f = 0; f < FRAMES; f++) {
 		exact_scalar(s);
@@ -477,8 +478,8 @@ static void compare(struct size *s)
 			for (i = 0; i < s->channels; i++)
 				all += g[i] * s->frame[f].amp[i] / 65.535;
 			if (fabs(p - s->wire[(s->turn + 1) % 2]->point_mpa[j]) > all / 100)
-				die("%s: frame %u, point %u: %.0f mPa by the reference, %u by the rules", s->name, f,
-				    j, p, s->wire[(s->turn + 1) % 2]->point_mpa[j]);
+				die("%s: frame %u, point %u: reference %.0f mPa, rules %u", s->name,
+				    f, j, p, s->wire[(s->turn + 1) % 2]->point_mpa[j]);
 		}
 	}
 }
@@ -489,8 +490,9 @@ static void put(FILE *f, const void *data, size_t bytes)
 		die("write: %s", strerror(errno));
 }
 
-/* u16 phase, amp [FRAMES][channels]; f64 gain, theta [points][channels], limit [points] Pa, pressure
- * [FRAMES][points] Pa
+/*
+ * u16 phase, amp [FRAMES][channels]; f64 gain, theta [points][channels], limit [points] Pa,
+ * pressure [FRAMES][points] Pa
  */
 static void write_inputs(const struct size *s, const char *folder)
 {

@@ -44,7 +44,7 @@ def main():
     latency = {load: {who: distribution(us) for who, us in row.items()} for load, row in taken["latency_us"].items()}
     reaction = {load: {who: distribution(us) for who, us in row.items()} for load, row in taken["reaction_us"].items()}
 
-    def of(table, who):
+    def of(table, who):     # of fewer than a thousand: the longest
         return {load: row[who]["p999"] if row[who]["p999"] is not None else row[who]["max"] for load, row in table.items()}
 
     json.dump({"where": place, "kernel": kernel, "rounds": rounds, "period_us": PERIOD_US,

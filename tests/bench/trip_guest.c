@@ -142,7 +142,8 @@ static struct took trial_governor(unsigned int n)
 	set(o, "fault_supply", "lost");
 	to = dark(o);
 	if (!to || scene_trip(o->keeper.fd, &t) || t.cause != HOLDFAST_CAUSE_SENSOR_LOST)
-		scene_die("%s: not silent by its sensor: %s", o->sim.name, scene_cause_name(t.cause));
+		scene_die("%s: not silent by its sensor: %s", o->sim.name,
+			  scene_cause_name(t.cause));
 	set(o, "fault_supply", "none");
 	return (struct took){ (double)(to - from) / 1000, (double)(to - t.onset_ns) / 1000 };
 }
