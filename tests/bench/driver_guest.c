@@ -353,8 +353,9 @@ __attribute__((noreturn)) static void refused(const char *what, __u32 batch, ssi
 
 	ioctl(lease, HOLDFAST_IOC_LAST_VERDICT, &r);
 	scene_die("%s of %u frames: %zd bytes (%s); limit %s at %u: %lld, allowed %lld", what,
-		  batch, bytes, bytes < 0 ? strerror(err) : "cut short", scene_limit_name(r.reason.limit),
-		  r.reason.where, (long long)r.reason.measured, (long long)r.reason.bound);
+		  batch, bytes, bytes < 0 ? strerror(err) : "cut short",
+		  scene_limit_name(r.reason.limit), r.reason.where, (long long)r.reason.measured,
+		  (long long)r.reason.bound);
 }
 
 static void send_write(const struct frames *f, __u32 batch)
