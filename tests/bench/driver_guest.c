@@ -347,8 +347,8 @@ static void broker_stop(struct rusage *ru)
 /* ---------------------------------------------------------------------- ways */
 
 /*
- * The rest of a batch of which @n bytes were taken. A write may be cut short without a frame that was
- * refused (io_uring's task work counts as a signal); one that was ends the benchmark.
+ * The rest of a batch of which @n bytes were taken. A write may be cut short without a frame that
+ * was refused (io_uring's task work counts as a signal); one that was ends the benchmark.
  */
 static void send_rest(const char *what, const struct frames *f, __u32 batch, ssize_t n)
 {
@@ -359,7 +359,7 @@ static void send_rest(const char *what, const struct frames *f, __u32 batch, ssi
 	while (done < all) {
 		ioctl(lease, HOLDFAST_IOC_LAST_VERDICT, &r);
 		if (n <= 0 || r.verdict == HOLDFAST_VERDICT_REJECT)
-			scene_die("%s of %u frames: %zd bytes (%s); limit %s at %u: %lld, allowed %lld",
+			scene_die("%s of %u: %zd bytes (%s); limit %s at %u: %lld, allowed %lld",
 				  what, batch, n, n < 0 ? strerror(err) : "cut short",
 				  scene_limit_name(r.reason.limit), r.reason.where,
 				  (long long)r.reason.measured, (long long)r.reason.bound);
