@@ -346,37 +346,42 @@ static void broker_stop(struct rusage *ru)
 
 /* ---------------------------------------------------------------------- ways */
 
-__attribute__((noreturn)) static void refused(const char *what, __u32 batch, ssize_t bytes)
+/*
+ * The rest of a batch of which @n bytes were taken. A write may be cut short without a frame that
+ * was refused (io_uring's task work counts as a signal); one that was ends the benchmark.
+ */
+static void send_rest(const char *what, const struct frames *f, __u32 batch, ssize_t n)
 {
+	size_t all = f->size * batch, done = n > 0 ? (size_t)n : 0;
 	struct holdfast_frame_result r = {};
 	int err = errno;
 
-	ioctl(lease, HOLDFAST_IOC_LAST_VERDICT, &r);
-	scene_die("%s of %u frames: %zd bytes (%s); limit %s at %u: %lld, allowed %lld", what,
-		  batch, bytes, bytes < 0 ? strerror(err) : "cut short",
-		  scene_limit_name(r.reason.limit), r.reason.where, (long long)r.reason.measured,
-		  (long long)r.reason.bound);
+	while (done < all) {
+		ioctl(lease, HOLDFAST_IOC_LAST_VERDICT, &r);
+		if (n <= 0 || r.verdict == HOLDFAST_VERDICT_REJECT)
+			scene_die("%s of %u: %zd bytes (%s); limit %s at %u: %lld, allowed %lld",
+				  what, batch, n, n < 0 ? strerror(err) : "cut short",
+				  scene_limit_name(r.reason.limit), r.reason.where,
+				  (long long)r.reason.measured, (long long)r.reason.bound);
+		n = write(lease, f->bytes + done, all - done);
+		err = errno;
+		done += n > 0 ? (size_t)n : 0;
+	}
 }
 
 static void send_write(const struct frames *f, __u32 batch)
 {
-	ssize_t n = write(lease, f->bytes, f->size * batch);
-
-	if (n != (ssize_t)(f->size * batch))
-		refused("write", batch, n);
+	send_rest("write", f, batch, write(lease, f->bytes, f->size * batch));
 }
 
 static void send_writev(const struct frames *f, __u32 batch)
 {
 	static struct iovec iov[BATCH_MAX];
-	ssize_t n;
 	__u32 i;
 
 	for (i = 0; i < batch; i++)
 		iov[i] = (struct iovec){ f->bytes + i * f->size, f->size };
-	n = writev(lease, iov, (int)batch);
-	if (n != (ssize_t)(f->size * batch))
-		refused("writev", batch, n);
+	send_rest("writev", f, batch, writev(lease, iov, (int)batch));
 }
 
 static struct holdfast_frame_result results[BATCH_MAX];
