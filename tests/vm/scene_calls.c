@@ -210,7 +210,7 @@ const char *scene_limit_name(__u32 limit)
 		"focal_pressure", "fence_pressure", "dose", "box_min_x", "box_min_y", "box_min_z",
 		"box_max_x", "box_max_y", "box_max_z", "emit_max", "emit_rest", "emit_duty", "hold",
 		"keeper_deadline", "sensor_stale", "reject_burst", "reject_window", "trip_dwell",
-		"silence_bound", "tick_late",
+		"silence_bound", "tick_late", "surface_mean",
 	};
 
 	return limit < HOLDFAST_LIM_COUNT ? names[limit] : "none";
