@@ -574,7 +574,7 @@ struct holdfast_fence {
  * struct holdfast_surface_point - one point of the surface
  * @x_um: @y_um: @z_um:	position, +-10 m
  * @mean_mpa:	out: root of the first-order mean (60 s) of the squared peak pressure there,
- *		as of its last visit, rounded up; in: 0
+ *		as of its last visit, rounded up; 0 for whom it is not told; in: 0
  */
 struct holdfast_surface_point {
 	__s32 x_um;
@@ -589,7 +589,7 @@ struct holdfast_surface_point {
  * @count:	in: points given or room; out: points that there are (after an error: as given)
  * @points:	user pointer to struct holdfast_surface_point[@count]
  * @scan_ms:	out: every point is visited at least once within this time
- * @worst:	out: point with the largest mean, HOLDFAST_NOWHERE without a surface
+ * @worst:	out: point with the largest mean; HOLDFAST_NOWHERE: no surface, or not told
  * @reason:	out, on -ERANGE: the point (as given) and its coordinate out of reach
  *
  * A thread visits the points in an order that is new each time round, and counts the upper
@@ -602,8 +602,9 @@ struct holdfast_surface_point {
  * HOLDFAST_IOC_SURFACE_SET: replaces the surface (@count 0: none); same conditions as
  * ENVELOPE_SET. Points that stay in place keep their means. HOLDFAST_IOC_SURFACE_ADD:
  * adds points; same conditions as ENVELOPE_TIGHTEN. -ENOSPC: more than HOLDFAST_MAX_SURFACE
- * in all. HOLDFAST_IOC_SURFACE_GET: any file; copies min(@count, points). Points are
- * kept sorted by x, y, z, one per place: that order is meant by @worst and by reasons.
+ * in all. HOLDFAST_IOC_SURFACE_GET: any file; copies min(@count, points). Means are
+ * told to the keeper's file and CAP_SYS_ADMIN: who emits need not know when a point was visited.
+ * Points are kept sorted by x, y, z, one per place: that order is meant by @worst and by reasons.
  */
 struct holdfast_surface {
 	__u32 size;
@@ -777,7 +778,7 @@ struct holdfast_status {
 	__u64 fence_dose[HOLDFAST_MAX_FENCE];	/* Pa^2 s in the last 24 h */
 	__u32 surface_points;
 	__u32 surface_worst;	/* point with the largest mean; HOLDFAST_NOWHERE */
-	__u32 surface_mean_mpa;	/* of that point */
+	__u32 surface_mean_mpa;	/* of that point, renewed once in the stated time of a scan */
 	__u32 surface_round_ms;	/* what the last round through all points took */
 };
 

@@ -36,9 +36,9 @@ static void status_surface(const struct hf_array *a, struct holdfast_status *s)
 	const struct hf_surface_state *st = &a->surface_state;
 
 	s->surface_points = st->points;
-	s->surface_worst = st->points ? st->worst : HOLDFAST_NOWHERE;
-	s->surface_mean_mpa = hf_surface_mpa(st->worst_q8);
-	s->surface_round_ms = div_u64(st->took_ns, NSEC_PER_MSEC);
+	s->surface_worst = st->points ? st->told : HOLDFAST_NOWHERE;
+	s->surface_mean_mpa = hf_surface_mpa(st->told_q8);
+	s->surface_round_ms = div_u64(st->told_took_ns, NSEC_PER_MSEC);
 }
 
 /* The wire's pressures are by the emitting lease's points; the page has the site's. */

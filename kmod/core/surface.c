@@ -78,22 +78,35 @@ static u64 hf_scan_batch(struct hf_array *a)
 		       DIV_ROUND_UP(s->points, HF_SURFACE_BATCH));
 }
 
-/* Anywhere within @ns, so that no program can keep out of step with the visits. */
+/* Anywhere within @ns. */
 static u64 hf_scan_random(u64 ns)
 {
 	return (ns >> 16) * (get_random_u32() >> 16);
+}
+
+/*
+ * A program that knew when rounds begin could emit where visits count for little, so rounds
+ * take 3/4 to all of their time, and a batch is anywhere within its own.
+ */
+static u64 hf_scan_pace(u64 full)
+{
+	return full - hf_scan_random(full / 4);
 }
 
 static int hf_scan_thread(void *data)
 {
 	struct hf_array *a = data;
 	ktime_t slot = ktime_get(), at;
-	u64 len;
+	u64 len, pace = 0, full = 0;
 
 	while (!kthread_should_stop()) {
 		mutex_lock(&a->surface_lock);
 		len = a->surface ? hf_scan_batch(a) : NSEC_PER_SEC;
+		if (!a->surface || !a->surface->visited || len != full)
+			pace = hf_scan_pace(len);
 		mutex_unlock(&a->surface_lock);
+		full = len;
+		len = pace;
 		slot = ktime_add_ns(slot, len);
 		/* Late is late: no burst to catch up. */
 		if (ktime_before(slot, ktime_get()))
@@ -331,12 +344,19 @@ static int hf_surface_get(struct hf_ctx *c, struct holdfast_surface *u)
 	u32 room = min_t(u32, u->count, HF_MAX_SURFACE);
 	struct holdfast_surface_point *p;
 	int ret = 0;
+	u32 i;
 
 	p = kvcalloc(room + 1, sizeof(*p), GFP_KERNEL);
 	if (!p)
 		return -ENOMEM;
 	hf_surface_show(c->array, u, p, room);
 	room = min(room, u->count);
+	/* Means tell when a point was visited: not to those who emit. */
+	if (!hf_sees_all(c)) {
+		u->worst = HOLDFAST_NOWHERE;
+		for (i = 0; i < room; i++)
+			p[i].mean_mpa = 0;
+	}
 	if (room && copy_to_user(u64_to_user_ptr(u->points), p, room * sizeof(*p)))
 		ret = -EFAULT;
 	kvfree(p);

@@ -173,9 +173,22 @@ static void tell_worst(struct hf_surface_state *st, const struct hf_surface *s)
 		st->until_q8 = 0;
 }
 
+/*
+ * Anybody can read it, and a program that sees when its point is visited knows when it
+ * will not be: so it is told seldom, and not in step with rounds.
+ */
+static void tell_people(struct hf_surface_state *st, u64 now_ns)
+{
+	st->told = st->worst;
+	st->told_q8 = st->worst_q8;
+	st->told_took_ns = st->took_ns;
+	st->told_ns = now_ns;
+}
+
 void hf_surface_begin(struct hf_surface_state *st, const struct hf_surface *s, u64 now_ns)
 {
 	tell_worst(st, s);
+	tell_people(st, now_ns);
 	st->round_ns = now_ns;
 	st->round_max_ns = 2ULL * hf_surface_scan_ms(s->points, s->channels) * HF_NSEC_PER_MSEC;
 }
@@ -184,6 +197,8 @@ void hf_surface_tell(struct hf_surface_state *st, const struct hf_surface *s, bo
 		     u64 now_ns)
 {
 	tell_worst(st, s);
+	if (now_ns > st->told_ns + st->round_max_ns / 2)
+		tell_people(st, now_ns);
 	if (!round)
 		return;
 	st->took_ns = now_ns > st->round_ns ? now_ns - st->round_ns : 0;

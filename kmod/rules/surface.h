@@ -111,6 +111,11 @@ struct hf_surface_state {
 	u64 round_ns;		/* when the last round was over */
 	u64 round_max_ns;	/* the next has to be over so much later: twice the stated time */
 	u64 took_ns;		/* the last round */
+	/* For people: @worst as of the last time that a stated time had passed. */
+	u32 told;
+	u64 told_q8;
+	u64 told_took_ns;
+	u64 told_ns;
 };
 
 /* A surface is new, or has changed. */

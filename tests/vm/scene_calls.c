@@ -192,6 +192,17 @@ int scene_fence_add(int fd, const struct holdfast_fence_point *p, __u32 n)
 	return fence(fd, HOLDFAST_IOC_FENCE_ADD, p, n);
 }
 
+int scene_surface(int fd, unsigned long cmd, struct holdfast_surface_point *p, __u32 n,
+		  struct holdfast_surface *u)
+{
+	struct holdfast_surface s = { .size = sizeof(s), .count = n, .points = (uintptr_t)p };
+	int ret = scene_ioctl(fd, cmd, &s);
+
+	if (u)
+		*u = s;
+	return ret;
+}
+
 int scene_seal(int fd)
 {
 	struct holdfast_seal s = { .size = sizeof(s) };
