@@ -525,7 +525,7 @@ static void test_in_step(unsigned int early)
 	rms = sqrt(t.worst);
 	got = st.surface_mean_mpa / 1000.0;
 	/* 240 samples weigh in: the mean square is off by 6 % (1 sigma), the worst of correlated points */
-	tap_ok(got > 0.82 * rms && got < 1.16 * rms && !s.ledger.lost,
+	tap_ok(got > 0.8 * rms && got < 1.2 * rms && !s.ledger.lost,
 	       "in step, %s: counted as %.2f Pa, by the ledger %.2f Pa", early ? "early" : "late", got,
 	       rms);
 	truth_free(&t);
