@@ -594,10 +594,10 @@ struct holdfast_surface_point {
  *
  * A thread visits the points in an order that is new each time round, and counts the upper
  * bound of the pressure of what is emitted at that moment for the time since the point's
- * last visit: sampled, not continuous (docs/safety.md). While a mean is above SURFACE_MEAN the array rests:
- * outputs off, armed, frames with sound refused with SURFACE_MEAN, which is no part of
- * REJECT_BURST, until the largest mean square is 1/16 below that limit's. Means belong to the
- * array, as dose does: nobody's session, arming or unplugging makes them fresh.
+ * last visit: sampled, not continuous (docs/safety.md). When a mean is above SURFACE_MEAN
+ * the array rests: outputs off, armed, frames with sound refused with SURFACE_MEAN, which is
+ * no part of REJECT_BURST, until the largest mean square is 1/16 below that limit's. Means
+ * belong to the array, as dose does: no session, arming or unplugging makes them fresh.
  *
  * HOLDFAST_IOC_SURFACE_SET: replaces the surface (@count 0: none); same conditions as
  * ENVELOPE_SET. Points that stay in place keep their means. HOLDFAST_IOC_SURFACE_ADD:

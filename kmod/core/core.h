@@ -104,7 +104,8 @@ struct hf_event_rec {
 	u32 severity;
 	u32 cause;
 	u32 state;
-	u32 count;	/* REFUSED: frames; DERATE: cap_q16; SELF_TEST: parts; QUOTA: kinds */
+	/* REFUSED: frames; DERATE: cap_q16; SELF_TEST: parts; QUOTA: kinds; surface: points */
+	u32 count;
 	struct hf_reason reason;
 	struct hf_submitter who;
 };
@@ -302,8 +303,8 @@ int hf_surface_recall(struct hf_array *a, const struct hf_surface *old, u64 now)
 int hf_surface_start(struct hf_array *a);
 void hf_surface_stop(struct hf_array *a);
 
-/* --- keeper.c, lease.c, tenant.c, site.c, surface.c, submit.c, control.c: bodies of the ioctls. All
- * of them: process context, may sleep, return 0 or the -errno of uapi/holdfast.h;
+/* --- keeper.c, lease.c, tenant.c, site.c, surface.c, submit.c, control.c: bodies of the
+ * ioctls. All of them: process context, may sleep, return 0 or the -errno of uapi/holdfast.h;
  * ops_sem read-held and the array not gone.
  */
 struct hf_ctx {

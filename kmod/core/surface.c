@@ -319,7 +319,7 @@ static int hf_surface_change(struct hf_ctx *c, enum hf_site_verb verb, struct ho
 	return ret;
 }
 
-/* What the structure says of the surface as it is; at most @room points into @p, which may be NULL. */
+/* The surface as it is, and at most @room points of it into @p. */
 static void hf_surface_show(struct hf_array *a, struct holdfast_surface *u,
 			    struct holdfast_surface_point *p, u32 room)
 {

@@ -14,7 +14,7 @@
 #define HF_MAX_SURFACE		4096
 #define HF_SURFACE_TAU_MS	60000
 #define HF_SURFACE_BATCH	32	/* points that are visited with one look at the output */
-#define HF_SURFACE_REST_PART	16	/* a rest ends this part of the mean square below the limit's */
+#define HF_SURFACE_REST_PART	16	/* of the mean square: so far below the limit ends a rest */
 
 struct hf_surface_point {
 	u64 mean_q8;	/* first-order mean of the squared peak pressure, mPa^2, Q8, rounded up */
@@ -53,7 +53,7 @@ void hf_surface_merge(struct hf_surface *s, const struct hf_surface *old,
 /* Largest gain of channel @i at any point, from the distance of the nearest. O(points). */
 void hf_surface_gain(struct hf_surface *s, const struct hf_nameplate *np, u32 i);
 
-/* Every point is visited at least once within this time; what it costs: docs/performance.md. */
+/* Every point is visited at least once within this time; what it costs: docs/models.md. */
 static inline u32 hf_surface_scan_ms(u32 points, u32 channels)
 {
 	u32 ms = (u32)((u64)points * channels * 10000 >> 20);
