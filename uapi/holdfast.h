@@ -25,6 +25,7 @@
 
 #define HOLDFAST_MAX_CHANNELS	1024
 #define HOLDFAST_MAX_FENCE	64	/* fence points in one effective envelope */
+#define HOLDFAST_MAX_SURFACE	4096	/* points of an array's surface */
 #define HOLDFAST_MAX_FOCI	8	/* declared foci in one frame */
 #define HOLDFAST_MAX_SENSORS	16
 #define HOLDFAST_MAX_LEASES	16	/* live leases of one array */
@@ -102,7 +103,8 @@ enum holdfast_limit {
 	HOLDFAST_LIM_TRIP_DWELL		= 35,	/* ms, floor: trip to earliest reset */
 	HOLDFAST_LIM_SILENCE_BOUND	= 36,	/* us, worst case from command to silence */
 	HOLDFAST_LIM_TICK_LATE		= 37,	/* ms that the governor's own tick may be late */
-	HOLDFAST_LIM_COUNT		= 38,	/* not ABI: grows */
+	HOLDFAST_LIM_SURFACE_MEAN	= 38,	/* mPa peak, root of its mean square over 60 s */
+	HOLDFAST_LIM_COUNT		= 39,	/* not ABI: grows */
 };
 
 #define HOLDFAST_LIM_QUOTA	256U		/* + enum holdfast_quota_kind: only in reasons */
@@ -115,7 +117,7 @@ enum holdfast_cause {
 	HOLDFAST_CAUSE_OPERATOR		= 1,	/* someone asked for a latched stop */
 	HOLDFAST_CAUSE_KEEPER_DEADLINE	= 2,
 	HOLDFAST_CAUSE_GOVERNOR_LATE	= 3,
-	HOLDFAST_CAUSE_SENSOR_THREAD	= 4,	/* the sensor thread missed its own deadline */
+	HOLDFAST_CAUSE_SENSOR_THREAD	= 4,	/* sensor or scan thread missed its deadline */
 	HOLDFAST_CAUSE_TEMP_CRIT	= 5,
 	HOLDFAST_CAUSE_TEMP_EMERG	= 6,
 	HOLDFAST_CAUSE_TEMP_RATE	= 7,
@@ -168,7 +170,7 @@ enum holdfast_quota_kind {
  * @limit:	enum holdfast_limit; or HOLDFAST_LIM_QUOTA + enum holdfast_quota_kind
  *		(@measured is what the tenant has used, @bound its budget); or
  *		HOLDFAST_LIM_NONE
- * @where:	channel, fence point, focus or sensor index; HOLDFAST_NOWHERE
+ * @where:	channel, fence or surface point, focus or sensor index; HOLDFAST_NOWHERE
  * @measured:	value found, in the unit of @limit
  * @bound:	value allowed, in the unit of @limit
  */
@@ -587,6 +589,51 @@ struct holdfast_fence {
 	struct holdfast_reason reason;	/* out */
 };
 
+/**
+ * struct holdfast_surface_point - one point of the surface
+ * @x_um: @y_um: @z_um:	position, +-10 m
+ * @mean_mpa:	out: root of the first-order mean (60 s) of the squared peak pressure there,
+ *		as of its last visit, rounded up; 0 for whom it is not told; in: 0
+ */
+struct holdfast_surface_point {
+	__s32 x_um;
+	__s32 y_um;
+	__s32 z_um;
+	__u32 mean_mpa;
+};
+
+/**
+ * struct holdfast_surface - places where the pressure is bounded on average (SURFACE_MEAN)
+ * @size:	sizeof
+ * @count:	in: points given or room; out: points that there are (after an error: as given)
+ * @points:	user pointer to struct holdfast_surface_point[@count]
+ * @scan_ms:	out: every point is visited at least once within this time
+ * @worst:	out: point with the largest mean; HOLDFAST_NOWHERE: no surface, or not told
+ * @reason:	out, on -ERANGE: the point (as given) and its coordinate out of reach
+ *
+ * A thread visits the points in an order that is new each time round, and counts the upper
+ * bound of the pressure of what is emitted at that moment for the time since the point's
+ * last visit: sampled, not continuous (docs/safety.md). When a mean is above SURFACE_MEAN
+ * the array rests: outputs off, armed, frames with sound refused with SURFACE_MEAN, which is
+ * no part of REJECT_BURST, until the largest mean square is 1/16 below that limit's. Means
+ * belong to the array, as dose does: no session, arming or unplugging makes them fresh.
+ *
+ * HOLDFAST_IOC_SURFACE_SET: replaces the surface (@count 0: none); same conditions as
+ * ENVELOPE_SET. Points that stay in place keep their means. HOLDFAST_IOC_SURFACE_ADD:
+ * adds points; same conditions as ENVELOPE_TIGHTEN. -ENOSPC: more than HOLDFAST_MAX_SURFACE
+ * in all. HOLDFAST_IOC_SURFACE_GET: any file; copies min(@count, points). Means are
+ * told to the keeper's file and CAP_SYS_ADMIN: who emits need not know when a point was visited.
+ * Points are kept sorted by x, y, z, one per place: that order is meant by @worst and by reasons.
+ */
+struct holdfast_surface {
+	__u32 size;
+	__u32 count;
+	__u64 points;
+	__u32 scan_ms;
+	__u32 worst;
+	struct holdfast_reason reason;
+};
+
 /*
  * HOLDFAST_IOC_SEAL, CAP_SYS_ADMIN: from now until reboot the site envelope can
  * only be tightened and the module cannot be unloaded. Idempotent.
@@ -815,6 +862,10 @@ struct holdfast_status {
 	struct holdfast_sample sensor[HOLDFAST_MAX_SENSORS];
 	__u32 fence_mpa[HOLDFAST_MAX_FENCE];	/* upper bound of the pressure now, site fence */
 	__u64 fence_dose[HOLDFAST_MAX_FENCE];	/* Pa^2 s in the last 24 h */
+	__u32 surface_points;
+	__u32 surface_worst;	/* point with the largest mean; HOLDFAST_NOWHERE */
+	__u32 surface_mean_mpa;	/* of that point, renewed once in the stated time of a scan */
+	__u32 surface_round_ms;	/* what the last round through all points took */
 };
 
 #define HOLDFAST_IOC_INFO	_IOWR(HOLDFAST_IOC_MAGIC, 0x00, struct holdfast_info)
@@ -840,6 +891,9 @@ struct holdfast_status {
 #define HOLDFAST_IOC_FENCE_GET	_IOWR(HOLDFAST_IOC_MAGIC, 0x34, struct holdfast_fence)
 #define HOLDFAST_IOC_FENCE_SET	_IOWR(HOLDFAST_IOC_MAGIC, 0x35, struct holdfast_fence)
 #define HOLDFAST_IOC_FENCE_ADD	_IOWR(HOLDFAST_IOC_MAGIC, 0x36, struct holdfast_fence)
+#define HOLDFAST_IOC_SURFACE_GET _IOWR(HOLDFAST_IOC_MAGIC, 0x37, struct holdfast_surface)
+#define HOLDFAST_IOC_SURFACE_SET _IOWR(HOLDFAST_IOC_MAGIC, 0x38, struct holdfast_surface)
+#define HOLDFAST_IOC_SURFACE_ADD _IOWR(HOLDFAST_IOC_MAGIC, 0x39, struct holdfast_surface)
 #define HOLDFAST_IOC_SUBMIT	_IOWR(HOLDFAST_IOC_MAGIC, 0x40, struct holdfast_submit)
 #define HOLDFAST_IOC_LAST_VERDICT _IOWR(HOLDFAST_IOC_MAGIC, 0x41, struct holdfast_frame_result)
 #define HOLDFAST_IOC_QUEUE	_IOWR(HOLDFAST_IOC_MAGIC, 0x44, struct holdfast_queue)

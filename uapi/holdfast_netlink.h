@@ -15,7 +15,8 @@
  * @HOLDFAST_EVENT_TRIP: Cause, severity and reason say why.
  * @HOLDFAST_EVENT_DERATE: The amplitude cap changed; count is the new cap,
  *   Q0.16.
- * @HOLDFAST_EVENT_ENVELOPE: The site envelope or its fence changed.
+ * @HOLDFAST_EVENT_ENVELOPE: The site envelope, its fence, or the surface
+ *   changed (count is its points).
  * @HOLDFAST_EVENT_KEEPER: Claimed, or gone.
  * @HOLDFAST_EVENT_LEASE: Created, revoked, expired or closed; or ended by a
  *   burst of refused frames of its tenant (detail burst, reason says how many

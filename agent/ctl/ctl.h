@@ -177,6 +177,7 @@ int report_read(struct ctl *c, int argc, char **argv);
 int silence_read(struct ctl *c, int argc, char **argv);
 int solve_read(struct ctl *c, int argc, char **argv);
 int status_read(struct ctl *c, int argc, char **argv);
+int surface_read(struct ctl *c, int argc, char **argv);
 
 int cmd_arm(struct ctl *c);
 int cmd_audit_export(struct ctl *c);
@@ -216,6 +217,7 @@ int cmd_self_test(struct ctl *c);
 int cmd_silence(struct ctl *c);
 int cmd_solve(struct ctl *c);
 int cmd_status(struct ctl *c);
+int cmd_surface(struct ctl *c);
 int cmd_trip(struct ctl *c);
 
 extern const struct ctl_option act_options[], backup_options[], config_apply_options[],

@@ -54,6 +54,11 @@ struct ctl_fence {
 	int count;
 };
 
+struct ctl_surface {
+	const char *verb;	/* show, set, add, clear */
+	const char *path;	/* of set and add */
+};
+
 struct ctl_events {
 	bool follow;
 	uint64_t since;
@@ -123,6 +128,7 @@ union ctl_request {
 	struct ctl_focus focus;
 	struct ctl_envelope envelope;
 	struct ctl_fence fence;
+	struct ctl_surface surface;
 	struct ctl_events events;
 	struct ctl_keep keep;
 	struct ctl_login login;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The site's envelope and fence, as asked of the kernel. No judgement of
+ * The site's envelope, fence and surface, as asked of the kernel. No judgement of
  * limits here: the kernel alone decides what is tighter.
  */
 #include <errno.h>
@@ -84,4 +84,49 @@ int holdfast_fence_add(struct holdfast_array *a, const struct holdfast_fence_poi
 		       struct holdfast_reason *r)
 {
 	return fence_put(a, HOLDFAST_IOC_FENCE_ADD, p, n, r);
+}
+
+static int surface_call(struct holdfast_array *a, unsigned long cmd,
+			const struct holdfast_surface_point *p, size_t n, struct holdfast_surface *s)
+{
+	*s = (struct holdfast_surface){
+		.size = sizeof(*s),
+		.count = n > HOLDFAST_MAX_SURFACE ? HOLDFAST_MAX_SURFACE : (uint32_t)n,
+		.points = (uintptr_t)p,
+	};
+	return hf_ioctl(a->fd, cmd, s);
+}
+
+int holdfast_surface_get(struct holdfast_array *a, struct holdfast_surface_point *p, size_t room,
+			 struct holdfast_surface *s)
+{
+	struct holdfast_surface u;
+	int ret = surface_call(a, HOLDFAST_IOC_SURFACE_GET, p, room, &u);
+
+	if (s)
+		*s = u;
+	return ret ? ret : (int)u.count;
+}
+
+static int surface_put(struct holdfast_array *a, unsigned long cmd,
+		       const struct holdfast_surface_point *p, size_t n, struct holdfast_reason *r)
+{
+	struct holdfast_surface s;
+	int ret = n > HOLDFAST_MAX_SURFACE ? -ENOSPC : surface_call(a, cmd, p, n, &s);
+
+	if (r && n <= HOLDFAST_MAX_SURFACE)
+		*r = s.reason;
+	return ret;
+}
+
+int holdfast_surface_set(struct holdfast_array *a, const struct holdfast_surface_point *p, size_t n,
+			 struct holdfast_reason *r)
+{
+	return surface_put(a, HOLDFAST_IOC_SURFACE_SET, p, n, r);
+}
+
+int holdfast_surface_add(struct holdfast_array *a, const struct holdfast_surface_point *p, size_t n,
+			 struct holdfast_reason *r)
+{
+	return surface_put(a, HOLDFAST_IOC_SURFACE_ADD, p, n, r);
 }

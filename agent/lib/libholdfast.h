@@ -175,6 +175,18 @@ int holdfast_fence_set(struct holdfast_array *a, const struct holdfast_fence_poi
 int holdfast_fence_add(struct holdfast_array *a, const struct holdfast_fence_point *p, size_t n,
 		       struct holdfast_reason *r);
 
+/*
+ * The surface: up to HOLDFAST_MAX_SURFACE points where the pressure is bounded on average
+ * (surface_mean). Return as above; @s, which may be NULL, says what else there is to know.
+ */
+int holdfast_surface_get(struct holdfast_array *a, struct holdfast_surface_point *p, size_t room,
+			 struct holdfast_surface *s);
+/* @n 0: none from now. @r as above. */
+int holdfast_surface_set(struct holdfast_array *a, const struct holdfast_surface_point *p, size_t n,
+			 struct holdfast_reason *r);
+int holdfast_surface_add(struct holdfast_array *a, const struct holdfast_surface_point *p, size_t n,
+			 struct holdfast_reason *r);
+
 /* --------------------------------------------------------------- leases */
 
 /**

@@ -47,6 +47,8 @@ static const char *place_of(uint32_t limit)
 	case HOLDFAST_LIM_FENCE_PRESSURE:
 	case HOLDFAST_LIM_DOSE:
 		return "fence point";
+	case HOLDFAST_LIM_SURFACE_MEAN:
+		return "surface point";
 	case HOLDFAST_LIM_FOCAL_PRESSURE:
 	case HOLDFAST_LIM_BOX_MIN_X ... HOLDFAST_LIM_BOX_MAX_Z:
 		return "focus";

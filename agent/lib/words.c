@@ -191,6 +191,7 @@ static const struct holdfast_limit_desc limits[HOLDFAST_LIM_COUNT] = {
 	[HOLDFAST_LIM_TRIP_DWELL] = FLOOR("trip_dwell", "ms"),
 	[HOLDFAST_LIM_SILENCE_BOUND] = CEIL("silence_bound", "us"),
 	[HOLDFAST_LIM_TICK_LATE] = CEIL("tick_late", "ms"),
+	[HOLDFAST_LIM_SURFACE_MEAN] = CEIL("surface_mean", "mPa"),
 };
 
 /* As kmod/rules/quota.h. */

@@ -32,6 +32,7 @@ union hf_arg {
 	struct holdfast_envelope envelope;
 	struct holdfast_seal seal;
 	struct holdfast_fence fence;
+	struct holdfast_surface surface;
 	struct holdfast_submit submit;
 	struct holdfast_queue queue;
 	struct holdfast_trip trip;
@@ -213,6 +214,11 @@ static int hf_ioc_fence(struct hf_ctx *c, unsigned int cmd, union hf_arg *arg)
 	return hf_fence_ioctl(c, cmd, &arg->fence);
 }
 
+static int hf_ioc_surface(struct hf_ctx *c, unsigned int cmd, union hf_arg *arg)
+{
+	return hf_surface_ioctl(c, cmd, &arg->surface);
+}
+
 static int hf_ioc_seal(struct hf_ctx *c, unsigned int cmd, union hf_arg *arg)
 {
 	return hf_seal(c, &arg->seal);
@@ -297,6 +303,9 @@ static const struct hf_ioc hf_iocs[] = {
 	HF_IOC(HOLDFAST_IOC_FENCE_GET, holdfast_fence, reason, 0, hf_ioc_fence),
 	HF_IOC(HOLDFAST_IOC_FENCE_SET, holdfast_fence, reason, HF_IOC_HW, hf_ioc_fence),
 	HF_IOC(HOLDFAST_IOC_FENCE_ADD, holdfast_fence, reason, HF_IOC_HW, hf_ioc_fence),
+	HF_IOC(HOLDFAST_IOC_SURFACE_GET, holdfast_surface, reason, HF_IOC_HW, hf_ioc_surface),
+	HF_IOC(HOLDFAST_IOC_SURFACE_SET, holdfast_surface, reason, HF_IOC_HW, hf_ioc_surface),
+	HF_IOC(HOLDFAST_IOC_SURFACE_ADD, holdfast_surface, reason, HF_IOC_HW, hf_ioc_surface),
 	HF_IOC(HOLDFAST_IOC_SUBMIT, holdfast_submit, reserved, 0, hf_ioc_submit),
 	HF_IOC(HOLDFAST_IOC_QUEUE, holdfast_queue, verdicts_lost, 0, hf_ioc_queue),
 	HF_IOC(HOLDFAST_IOC_TRIP_GET, holdfast_trip, count, 0, hf_ioc_trip_get),

@@ -53,6 +53,8 @@ static bool hf_condition_bad(struct hf_array *a, u64 now, struct hf_reason *r)
 			       a->env.limit[HF_LIM_TICK_LATE]);
 		return true;
 	}
+	if (hf_surface_late(&a->surface_state, &a->env, now, r))
+		return true;
 	return hf_blocked(&a->env, a->model, &a->sv, now, &why, r);
 }
 

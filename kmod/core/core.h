@@ -14,6 +14,8 @@
  *			an account changes hands under it
  *  queue_lock (spinlock)	the play-out queues of all leases; never taken in interrupt
  *			context, so no silence ever waits for it
+ *  surface_lock (mutex)	points and means of the surface; held for one batch of visits,
+ *			taken with or without admit_lock
  *  lock (raw spinlock)	all that the governor's hard interrupt touches: what is
  *			used is charged there
  *  ev_lock (raw spinlock) event ring and black box; innermost
@@ -38,6 +40,7 @@
 #include "holdfast_array.h"
 #include "rules/quota.h"
 #include "rules/supervise.h"
+#include "rules/surface.h"
 
 #define HF_TICK_NS	(10 * NSEC_PER_MSEC)
 #define HF_EVENTS	1024	/* power of two */
@@ -104,7 +107,8 @@ struct hf_event_rec {
 	u32 severity;
 	u32 cause;
 	u32 state;
-	u32 count;	/* REFUSED: frames; DERATE: cap_q16; SELF_TEST: parts; QUOTA: kinds */
+	/* REFUSED: frames; DERATE: cap_q16; SELF_TEST: parts; QUOTA: kinds; surface: points */
+	u32 count;
 	struct hf_reason reason;
 	struct hf_submitter who;
 };
@@ -194,6 +198,11 @@ struct hf_array {
 	struct hf_wire *wire_next;	/* admit_lock */
 	bool pinned;			/* admit_lock: module references held */
 
+	struct mutex surface_lock;	/* see above */
+	struct hf_surface *surface;	/* NULL: none; written: admit_lock too */
+	struct hf_surface_work *scan;	/* of the scan thread alone, once there is one */
+	struct task_struct *scan_task;	/* admit_lock */
+
 	raw_spinlock_t lock;		/* see above */
 	enum hf_state state;
 	u64 epoch;
@@ -215,6 +224,7 @@ struct hf_array {
 	struct hf_sensor_verdict sv;	/* last judgement */
 	u32 derate_q16;
 	u64 sensor_loop_ns;
+	struct hf_surface_state surface_state;
 	struct hf_burst burst;		/* refused frames of leases without a tenant */
 	u64 tick;
 	u64 tick_late_ns;		/* of the last tick */
@@ -314,8 +324,14 @@ void hf_sensing_stop(struct hf_array *a);
 void hf_settle(struct work_struct *work);
 u64 hf_sensor_deadline_ns(const struct hf_array *a);
 
-/* --- keeper.c, lease.c, tenant.c, site.c, submit.c, control.c: bodies of the ioctls. All
- * of them: process context, may sleep, return 0 or the -errno of uapi/holdfast.h;
+/* --- surface.c: many points, visited in rotation by a thread. */
+struct hf_surface *hf_surface_new(u32 points);
+int hf_surface_recall(struct hf_array *a, const struct hf_surface *old, u64 now);
+int hf_surface_start(struct hf_array *a);
+void hf_surface_stop(struct hf_array *a);
+
+/* --- keeper.c, lease.c, tenant.c, site.c, surface.c, submit.c, control.c: bodies of the
+ * ioctls. All of them: process context, may sleep, return 0 or the -errno of uapi/holdfast.h;
  * ops_sem read-held and the array not gone.
  */
 struct hf_ctx {
@@ -353,6 +369,10 @@ int hf_fence_ioctl(struct hf_ctx *c, unsigned int cmd, struct holdfast_fence *f)
 int hf_fence_from_user(struct hf_envelope *e, u64 uptr, u32 count);
 int hf_limits_from_uapi(struct hf_envelope *e, const struct holdfast_envelope *u);
 int hf_seal(struct hf_ctx *c, struct holdfast_seal *s);
+int hf_surface_ioctl(struct hf_ctx *c, unsigned int cmd, struct holdfast_surface *u);
+
+enum hf_site_verb { HF_SITE_SET, HF_SITE_TIGHTEN };
+int hf_site_allowed(struct hf_ctx *c, enum hf_site_verb verb);	/* admit_lock */
 
 /* @how: HF_SUBMIT_*. Copies need io_lock; judging @b does not. */
 struct hf_frame_buf *hf_frame_buf_new(u32 channels);

@@ -350,6 +350,8 @@ static void hf_act_locked(struct hf_array *a, const struct hf_decision *d)
 		return;
 	case HF_ACT_REST:
 		hf_rest_locked(a, &d->reason);
+		if (d->reason.limit == HF_LIM_SURFACE_MEAN)
+			hf_surface_rest(&a->surface_state, &d->reason);
 		if (l && hf_reason_is_quota(&d->reason))
 			hf_quota_spent_locked(l, &d->reason);
 		return;
@@ -445,6 +447,7 @@ static void hf_round_locked(struct hf_array *a, u64 due_ns, u64 now)
 		.quota = a->payer ? &a->payer->quota : NULL,
 		.sensor_loop_ns = a->sensor_loop_ns,
 		.sensor_loop_max_ns = hf_sensor_deadline_ns(a),
+		.surface = &a->surface_state,
 	};
 	struct hf_decision d;
 

@@ -29,8 +29,8 @@ static DEFINE_IDA(hf_ida);
 static dev_t hf_devt;
 
 /*
- * What outlives an unplugging: the site envelope, heat, dose and what tenants
- * have used. Otherwise pulling the plug would loosen limits and forget exposure.
+ * What outlives an unplugging: the site envelope, the surface with its means, heat, dose and
+ * what tenants have used. Otherwise pulling the plug would loosen limits and forget exposure.
  */
 struct hf_memory {
 	struct list_head node;
@@ -38,11 +38,19 @@ struct hf_memory {
 	bool sealed;
 	bool in_use;
 	struct hf_envelope site;
+	struct hf_surface *surface;	/* NULL: none */
 	struct hf_model model;
 	struct hf_account accounts[HOLDFAST_MAX_TENANTS];
 };
 
 static LIST_HEAD(hf_memories);	/* hf_registry_lock */
+
+static void hf_memory_free(struct hf_memory *m)
+{
+	list_del(&m->node);
+	kvfree(m->surface);
+	kvfree(m);
+}
 
 static int hf_dev_uevent(HF_UEVENT_CONST struct device *dev, struct kobj_uevent_env *env)
 {
@@ -73,6 +81,8 @@ static void hf_array_free(struct hf_array *a)
 	kvfree(a->wire);
 	kvfree(a->wire_next);
 	kvfree(a->scratch);
+	kvfree(a->surface);
+	kvfree(a->scan);
 	kvfree(a->lut);
 	kvfree(a->np);
 	if (a->index >= 0)
@@ -150,8 +160,7 @@ static struct hf_memory *hf_memory_claim(const char *serial, bool *known)
 		list_for_each_entry_safe(m, old, &hf_memories, node) {
 			if (m->sealed || m->in_use)
 				continue;
-			list_del(&m->node);
-			kvfree(m);
+			hf_memory_free(m);
 			n--;
 			break;
 		}
@@ -204,6 +213,7 @@ static struct hf_array *hf_array_new(struct device *parent, const struct hf_arra
 
 	init_rwsem(&a->ops_sem);
 	mutex_init(&a->admit_lock);
+	mutex_init(&a->surface_lock);
 	raw_spin_lock_init(&a->lock);
 	INIT_LIST_HEAD(&a->leases);
 	spin_lock_init(&a->queue_lock);
@@ -263,6 +273,8 @@ static int hf_array_recall(struct hf_array *a, const struct hf_memory *m, bool k
 			hf_model_advance(a->model, a->np, now);
 		}
 	}
+	if (known && hf_surface_recall(a, m->surface, now))
+		return -ENOMEM;
 	hf_sensors_init(&a->sensors, a->np, now);
 	a->sensor_loop_ns = now;
 	if (hf_envelope_meet(&a->env, &a->np->limits, &a->site, &r))
@@ -282,6 +294,7 @@ static void hf_memory_keep(struct hf_array *a)
 		m->sealed = a->sealed;
 		m->model = *a->model;
 		memcpy(m->accounts, a->accounts, sizeof(m->accounts));
+		swap(m->surface, a->surface);
 		m->in_use = false;
 	}
 	mutex_unlock(&hf_registry_lock);
@@ -295,10 +308,8 @@ static void hf_memory_release(const char *serial, bool forget)
 	m = hf_memory_find(serial);
 	if (m) {
 		m->in_use = false;
-		if (forget) {
-			list_del(&m->node);
-			kvfree(m);
-		}
+		if (forget)
+			hf_memory_free(m);
 	}
 	mutex_unlock(&hf_registry_lock);
 }
@@ -346,11 +357,13 @@ struct hf_array *holdfast_array_register(struct device *parent, const struct hf_
 	hf_status_update_locked(a, ktime_get_ns());
 	raw_spin_unlock_irqrestore(&a->lock, flags);
 	ret = hf_sensing_start(a);
+	if (!ret && a->surface)
+		ret = hf_surface_start(a);
 	if (ret)
-		goto err_put;
+		goto err_threads;
 	ret = cdev_device_add(&a->cdev, &a->dev);
 	if (ret)
-		goto err_sensing;
+		goto err_threads;
 	ret = hf_hwmon_add(a);
 	if (ret)
 		goto err_cdev;
@@ -371,7 +384,8 @@ struct hf_array *holdfast_array_register(struct device *parent, const struct hf_
 
 err_cdev:
 	cdev_device_del(&a->cdev, &a->dev);
-err_sensing:
+err_threads:
+	hf_surface_stop(a);
 	hf_sensing_stop(a);
 err_put:
 	hf_events_stop(a);
@@ -411,6 +425,7 @@ void holdfast_array_unregister(struct hf_array *a)
 	raw_spin_unlock_irqrestore(&a->lock, flags);
 	up_write(&a->ops_sem);
 	hf_queue_stop(a);
+	hf_surface_stop(a);	/* no call can start it again */
 	flush_work(&a->settle_work);
 
 	hf_event_push(a, &ev);
@@ -582,9 +597,7 @@ void hf_registry_exit(void)
 
 	unregister_chrdev_region(hf_devt, HF_MAX_ARRAYS);
 	class_unregister(&hf_class);
-	list_for_each_entry_safe(m, next, &hf_memories, node) {
-		list_del(&m->node);
-		kvfree(m);
-	}
+	list_for_each_entry_safe(m, next, &hf_memories, node)
+		hf_memory_free(m);
 	ida_destroy(&hf_ida);
 }

@@ -225,6 +225,7 @@ static bool hf_change_held(struct hf_array *a, struct hf_site_change *ch, struct
 		hf_model_fence_changed(a->model, ch->fence_map, ch->site.nfence);
 		*a->model_copy = *a->model;
 		ctx.derate_q16 = a->derate_q16;
+		ctx.surface = a->surface_state;
 		*a->wire_next = *a->wire;
 	} else {
 		hf_model_fence_changed(a->model, ch->fence_map, ch->site.nfence);
@@ -273,10 +274,8 @@ static void hf_change_commit(struct hf_array *a, struct hf_site_change *ch,
 	raw_spin_unlock_irqrestore(&a->lock, flags);
 }
 
-enum hf_site_verb { HF_SITE_SET, HF_SITE_TIGHTEN };
-
 /* Who may, and when. */
-static int hf_site_allowed(struct hf_ctx *c, enum hf_site_verb verb)
+int hf_site_allowed(struct hf_ctx *c, enum hf_site_verb verb)
 {
 	struct hf_array *a = c->array;
 

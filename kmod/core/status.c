@@ -31,6 +31,16 @@ static void status_sensors(const struct hf_array *a, struct holdfast_status *s, 
 	}
 }
 
+static void status_surface(const struct hf_array *a, struct holdfast_status *s)
+{
+	const struct hf_surface_state *st = &a->surface_state;
+
+	s->surface_points = st->points;
+	s->surface_worst = st->points ? st->told : HOLDFAST_NOWHERE;
+	s->surface_mean_mpa = hf_surface_mpa(st->told_q8);
+	s->surface_round_ms = div_u64(st->told_took_ns, NSEC_PER_MSEC);
+}
+
 /* The wire's pressures are by the emitting lease's points; the page has the site's. */
 static void status_fence(const struct hf_array *a, struct holdfast_status *s)
 {
@@ -122,6 +132,7 @@ void hf_status_update_locked(struct hf_array *a, u64 now_ns)
 	status_models(a, s);
 	status_sensors(a, s, now_ns);
 	status_fence(a, s);
+	status_surface(a, s);
 	if (a->tick % HF_SLOW_TICKS == 0)
 		status_slow(a, s, now_ns);
 

@@ -228,7 +228,8 @@ static void hf_refused(struct hf_lease *l, const struct hf_result *r, u64 now)
 		hf_event_push(a, &ev);
 	}
 	/* A rest is the governor's own doing: a stream that runs into one is no attack. */
-	if (r->reason.limit == HF_LIM_EMIT_REST || r->reason.limit == HF_LIM_EMIT_DUTY)
+	if (r->reason.limit == HF_LIM_EMIT_REST || r->reason.limit == HF_LIM_EMIT_DUTY ||
+	    r->reason.limit == HF_LIM_SURFACE_MEAN)
 		return;
 	hf_refusal_counts_locked(l, &r->reason, now);
 }
@@ -382,6 +383,7 @@ static int hf_snapshot(struct hf_lease *l, const struct hf_frame_buf *b, struct 
 		ctx->last_commit_ns = a->last_commit_ns;
 		ctx->last = a->emitter ? a->wire : NULL;
 		ctx->derate_q16 = a->derate_q16;
+		ctx->surface = a->surface_state;
 		*quota = l->account->quota;
 		ctx->quota = quota;
 		*silences = a->silences;

@@ -259,11 +259,21 @@ static void check_emission_time(struct trial *t)
 		       FIRM);
 }
 
+static void check_surface(struct trial *t)
+{
+	struct hf_reason r;
+
+	if (hf_surface_refuses(&t->ctx->surface, &t->r->env, &r))
+		broken(t, r.limit, r.where, r.measured, r.bound, FIRM);
+}
+
 static void check_output(struct trial *t)
 {
 	check_power(t);
 	if (!done(t))
 		check_emission_time(t);
+	if (!done(t))
+		check_surface(t);
 	if (!done(t))
 		hf_check_field(t);
 	if (!done(t))

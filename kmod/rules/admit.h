@@ -11,6 +11,7 @@
 #include "field.h"
 #include "model.h"
 #include "quota.h"
+#include "surface.h"
 
 struct hf_focus { s32 x_um, y_um, z_um; };
 
@@ -96,6 +97,7 @@ struct hf_context {
 	const struct hf_model *model;	/* advanced to now_ns */
 	u32 derate_q16;		/* amplitude cap factor, 65536 = none */
 	const struct hf_quota *quota;	/* of whom the frame is; NULL: none */
+	struct hf_surface_state surface;	/* all zero: none */
 };
 
 /*
@@ -130,7 +132,8 @@ struct hf_result {
  *
  * Reasons: AMP_CAP stands for DRIVE_DUTY and derating too (bound = the cap in
  * force). FRAME_INTERVAL: measured = ns since the last commit. EMIT_REST:
- * measured = ms rested so far. POWER_AVG, CHAN_RISE, ARRAY_RISE, DOSE: measured
+ * measured = ms rested so far. SURFACE_MEAN: where = point of the surface, bound = what a rest
+ * has to come down to where that is tighter. POWER_AVG, CHAN_RISE, ARRAY_RISE, DOSE: measured
  * = the projection to the end of HOLD and TICK_LATE. FENCE_PRESSURE, DOSE: where = index in
  * r->env.fence, bound = the point's own limit where that is tighter. BOX_*,
  * FOCAL_PRESSURE: where = index of the focus. Without @req->attenuate the first

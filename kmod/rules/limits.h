@@ -52,7 +52,8 @@
 	X(REJECT_WINDOW,	reject_window,	"ms",	FLOOR,	1, 60000) \
 	X(TRIP_DWELL,		trip_dwell,	"ms",	FLOOR,	0, 3600000) \
 	X(SILENCE_BOUND,	silence_bound,	"us",	CEIL,	0, 10000000) \
-	X(TICK_LATE,		tick_late,	"ms",	CEIL,	1, 10000)
+	X(TICK_LATE,		tick_late,	"ms",	CEIL,	1, 10000) \
+	X(SURFACE_MEAN,		surface_mean,	"mPa",	CEIL,	0, 100000000)
 
 enum hf_limit {
 #define HF_X(NAME, name, unit, sense, lo, hi) HF_LIM_##NAME,

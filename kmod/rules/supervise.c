@@ -8,6 +8,7 @@
  *	check                   silent armed emitting tripped  when
  *	TRIP_GOVERNOR_LATE        -      x      x        -     tick > due + TICK_LATE
  *	TRIP_SENSOR_THREAD        -      x      x        -     round older than its deadline
+ *	TRIP_SENSOR_THREAD        -      -      x        -     round of a surface ditto
  *	TRIP_SENSOR, emergency    x      x      x        x     (cuts power; once)
  *	TRIP_SENSOR, any other    -      x      x        -     any demand
  *	TRIP_KEEPER               -      x      x        -     none, or beat > KEEPER_DEADLINE
@@ -17,6 +18,7 @@
  *	REST, HOLD                -      -      x        -     frame held >= HOLD
  *	REST, EMIT_MAX            -      -      x        -     run of emission >= EMIT_MAX
  *	REST, EMIT_DUTY           -      -      x        -     share of time > EMIT_DUTY
+ *	REST, SURFACE_MEAN        -      -      x        -     mean at a point > its limit
  *	REST, a quota             -      -      x        -     tenant's time or energy used up
  *	REST, no limit            -      -      x        -     lease ended
  *
@@ -49,6 +51,7 @@ static bool hf_judge_governor(const struct hf_watch *w, const struct hf_envelope
 			      const struct hf_nameplate *np, u64 now_ns, struct hf_decision *out)
 {
 	u64 late = hf_since(now_ns, w->tick_due_ns), loop = hf_since(now_ns, w->sensor_loop_ns);
+	struct hf_reason r;
 
 	if (late > hf_limit_ns(env, HF_LIM_TICK_LATE)) {
 		hf_decide(out, HF_ACT_TRIP_GOVERNOR_LATE,
@@ -63,6 +66,11 @@ static bool hf_judge_governor(const struct hf_watch *w, const struct hf_envelope
 			  hf_reason(HF_LIM_NONE, HF_NOWHERE, hf_ms_up(loop),
 				    hf_ms_up(w->sensor_loop_max_ns)),
 			  w->sensor_loop_ns + w->sensor_loop_max_ns);
+		return true;
+	}
+	if (w->state == HF_EMITTING && w->surface && hf_surface_late(w->surface, env, now_ns, &r)) {
+		hf_decide(out, HF_ACT_TRIP_SENSOR_THREAD, r,
+			  w->surface->round_ns + w->surface->round_max_ns);
 		return true;
 	}
 	return false;
@@ -154,7 +162,7 @@ static void hf_judge_rest(const struct hf_watch *w, const struct hf_envelope *en
 {
 	u64 held = hf_since(now_ns, w->frame_ns), hold = hf_limit_ns(env, HF_LIM_HOLD);
 	u64 max = hf_limit_ns(env, HF_LIM_EMIT_MAX);
-	struct hf_reason spent;
+	struct hf_reason spent, r;
 
 	if (held >= hold)
 		hf_decide(out, HF_ACT_REST,
@@ -171,6 +179,8 @@ static void hf_judge_rest(const struct hf_watch *w, const struct hf_envelope *en
 			  hf_reason(HF_LIM_EMIT_DUTY, HF_NOWHERE, (m->duty_ppb + 999) / 1000,
 				    env->limit[HF_LIM_EMIT_DUTY]),
 			  now_ns);
+	else if (w->surface && hf_surface_over(w->surface, env, &r))
+		hf_decide(out, HF_ACT_REST, r, now_ns);
 	else if (w->quota && hf_quota_spent(w->quota, HF_QUOTA_HELD, &spent))
 		hf_decide(out, HF_ACT_REST, spent, now_ns);
 	else if (w->lease_expires_ns && now_ns >= w->lease_expires_ns)

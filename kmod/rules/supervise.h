@@ -10,6 +10,7 @@
 #include "quota.h"
 #include "sensors.h"
 #include "states.h"
+#include "surface.h"
 
 struct hf_watch {
 	enum hf_state state;
@@ -21,6 +22,7 @@ struct hf_watch {
 	const struct hf_quota *quota;	/* of whose frame is emitted; NULL: none */
 	u64 sensor_loop_ns;	/* the sensor thread's last completed round */
 	u64 sensor_loop_max_ns;	/* its own deadline; not judged if there are no sensors */
+	const struct hf_surface_state *surface;	/* NULL: none */
 };
 
 enum hf_action {
@@ -37,7 +39,7 @@ enum hf_action {
 
 struct hf_decision {
 	enum hf_action action;
-	struct hf_reason reason;	/* REST: HOLD, EMIT_MAX, EMIT_DUTY, a quota, NONE: lease */
+	struct hf_reason reason;	/* REST: HOLD, EMIT_*, SURFACE_MEAN, a quota, NONE: lease */
 	u64 onset_ns;
 };
 

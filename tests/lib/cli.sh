@@ -70,6 +70,12 @@ expect 2 "rate that is none" '0.1 to 1000000' "$HF" play --rate x "$dir/a.hfs"
 # --- reading limits
 expect 2 "fence without pressure" 'X,Y,Z=PRESSURE' "$HF" fence add 1,2,3
 expect 2 "fence pressure with a wrong unit" 'is not one of Pa, kPa, mPa' "$HF" fence add 1,2,3=5W
+printf '# x,y,z\n0,0,500\n\n1,2\n' > "$dir/bad.csv"
+expect 2 "surface set nothing" 'a file is missing' "$HF" surface set
+expect 2 "surface of another word" '"put" is not known' "$HF" surface put x
+expect 1 "surface of a bad file" 'bad.csv: line 4' "$HF" surface set "$dir/bad.csv"
+seq -f '0,0,%g' 4097 > "$dir/many.csv"
+expect 1 "surface of too many points" 'many.csv: line 4097: more than 4096 points' "$HF" surface add "$dir/many.csv"
 expect 2 "forbid nonsense" 'channels 0 to 1023' "$HF" envelope set --forbid 5-3
 expect 2 "envelope set nothing" 'NAME=VALUE is missing' "$HF" envelope set
 plan

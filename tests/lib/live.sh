@@ -71,6 +71,16 @@ expect 0 "fence list" '^0 +0.000,0.000,300.000 mm +200.000 Pa' "$HF" fence list
 expect 0 "fence remove" '' "$HF" fence remove 0,0,300
 expect 1 "fence remove again" 'there is no fence point' "$HF" fence remove 0,0,300
 expect 0 "the other is still there" '^0 +100.000,0.000,150.000 mm +1000.000 Pa' "$HF" fence list
+printf '0,0,500\n-10,0,500\n' > "$dir/surface.csv"
+printf '10,0,500\n0,0,500\n' > "$dir/more.csv"
+expect 0 "surface set" '' "$HF" surface set "$dir/surface.csv"
+expect 0 "surface add" '' "$HF" surface add "$dir/more.csv"
+expect 0 "surface show" '^3 points, each visited within 1.000 s' "$HF" surface show
+expect 0 "surface show, sorted" '^2 +10.000,0.000,500.000 mm +0.000 Pa' "$HF" surface show
+expect 0 "surface as JSON" '"scan_ms": 1000' "$HF" surface show --json
+expect 0 "surface clear" '' "$HF" surface clear
+expect 0 "surface show none" '^$' "$HF" surface show
+expect 0 "surface again" '' "$HF" surface set "$dir/surface.csv"
 expect 0 "envelope set" '' "$HF" envelope set power_avg=25W temp_warn=45C hold=400ms
 expect 0 "is in the site" 'power_avg +ceiling +30.000 W +25.000 W +25.000 W' "$HF" envelope show
 expect 2 "no such limit" 'there is no limit "colour"' "$HF" envelope set colour=3
@@ -213,6 +223,8 @@ sleep 1.2
 expect 0 "reset by the new one" '' "$HF" reset
 expect 7 "sealed: set is refused" '' "$HF" envelope set power_avg=25W
 expect 7 "sealed: fence remove is refused" '' "$HF" fence remove 100,0,150
+expect 7 "sealed: surface clear is refused" '' "$HF" surface clear
+expect 0 "sealed: surface add is not" '' "$HF" surface add "$dir/more.csv"
 expect 0 "sealed: tighten is not" '' "$HF" envelope tighten power_avg=20W
 expect 0 "sealed says the status" 'sealed' "$HF" status
 

@@ -561,6 +561,30 @@ Test(admit, rest_and_duty)
 	refused(HF_LIM_EMIT_DUTY, HF_NOWHERE, 500001, 500000);
 }
 
+/* While a mean is too high: no sound, however faint or attenuated, but silence. */
+Test(admit, surface_mean)
+{
+	env.limit[HF_LIM_SURFACE_MEAN] = 2000;
+	build();
+	all(65535);
+	ctx.surface = (struct hf_surface_state){ .points = 9, .worst = 4,
+						 .worst_q8 = 2000ULL * 2000 << 8 };
+	admitted();
+	ctx.surface.worst_q8++;
+	refused(HF_LIM_SURFACE_MEAN, 4, 2001, 2000);
+	req.attenuate = true;
+	refused(HF_LIM_SURFACE_MEAN, 4, 2001, 2000);
+	ctx.surface.worst_q8 = 1900ULL * 1900 << 8;
+	ctx.surface.until_q8 = 1800ULL * 1800 << 8;
+	refused(HF_LIM_SURFACE_MEAN, 4, 1900, 1800);
+	all(0);
+	admitted();
+	all(300);
+	refused(HF_LIM_SURFACE_MEAN, 4, 1900, 1800);
+	ctx.surface.until_q8 = 0;
+	admitted();
+}
+
 static void focus_on(s32 x, s32 y, s32 z)
 {
 	struct rng r = rng_seeded(1);

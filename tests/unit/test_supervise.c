@@ -262,6 +262,43 @@ Test(supervise, lease_ends)
 	emitting_only(T + 5, HF_ACT_NONE);
 }
 
+Test(supervise, surface_mean)
+{
+	struct hf_surface_state st = { .points = 7, .worst = 3, .worst_q8 = 5000ULL * 5000 << 8,
+				       .round_ns = T, .round_max_ns = 20 * SEC };
+
+	setup();
+	w.surface = &st;
+	emitting_only(T, HF_ACT_NONE);
+	env.limit[HF_LIM_SURFACE_MEAN] = 5000;
+	emitting_only(T, HF_ACT_NONE);
+	st.worst_q8++;
+	emitting_only(T, HF_ACT_REST);
+	reason(HF_LIM_SURFACE_MEAN, 3, 5001, 5000);
+	st.points = 0;
+	emitting_only(T, HF_ACT_NONE);
+}
+
+Test(supervise, surface_scan_late)
+{
+	struct hf_surface_state st = { .points = 7, .round_ns = T - 20 * SEC,
+				       .round_max_ns = 20 * SEC };
+
+	setup();
+	w.surface = &st;
+	env.limit[HF_LIM_SURFACE_MEAN] = 5000;
+	emitting_only(T, HF_ACT_NONE);
+	st.round_ns--;
+	emitting_only(T, HF_ACT_TRIP_SENSOR_THREAD);
+	reason(HF_LIM_NONE, HF_NOWHERE, 20001, 20000);
+	cr_assert_eq(d.onset_ns, T - 1);
+	hf_envelope_loosest(&env);	/* nothing is bounded */
+	emitting_only(T, HF_ACT_NONE);
+	env.limit[HF_LIM_SURFACE_MEAN] = 5000;
+	st.points = 0;
+	emitting_only(T, HF_ACT_NONE);
+}
+
 Test(supervise, quota)
 {
 	const u64 budget[HF_QUOTA_KINDS] = { 10, 2000000, 0 };

@@ -203,6 +203,17 @@ static void fill_site(void *arg)
 	e->which = HOLDFAST_ENV_SITE;
 }
 
+static void fill_surface(void *arg)
+{
+	static struct holdfast_surface_point p;
+	struct holdfast_surface *s = arg;
+
+	scene_silence(w.ro, 0);
+	p.mean_mpa = 0;	/* told by the last GET */
+	s->count = 1;
+	s->points = (uintptr_t)&p;
+}
+
 static void fill_fence(void *arg)
 {
 	struct holdfast_fence *f = arg;
@@ -271,6 +282,9 @@ static const struct call calls[] = {
 	{ CALL(FENCE_GET, holdfast_fence), fill_fence, NO_FLAGS, RESERVED(holdfast_fence) },
 	{ CALL(FENCE_SET, holdfast_fence), fill_fence, NO_FLAGS, RESERVED(holdfast_fence) },
 	{ CALL(FENCE_ADD, holdfast_fence), fill_fence, NO_FLAGS, RESERVED(holdfast_fence) },
+	{ CALL(SURFACE_GET, holdfast_surface), fill_surface, NO_FLAGS, NO_RESERVED },
+	{ CALL(SURFACE_SET, holdfast_surface), fill_surface, NO_FLAGS, NO_RESERVED },
+	{ CALL(SURFACE_ADD, holdfast_surface), fill_surface, NO_FLAGS, NO_RESERVED },
 	{ CALL(SUBMIT, holdfast_submit), fill_submit, .lease = true, .elsewhere = ENOTTY,
 	  FLAGS(holdfast_submit), RESERVED(holdfast_submit) },
 	{ CALL(QUEUE, holdfast_queue), fill_nothing, .lease = true, .elsewhere = ENOTTY,

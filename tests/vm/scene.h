@@ -108,6 +108,9 @@ int scene_site_tighten(int fd, enum holdfast_limit limit, __s64 value);
 int scene_site_mask(int fd, const __u64 mask[HOLDFAST_MAX_CHANNELS / 64]);
 int scene_fence_set(int fd, const struct holdfast_fence_point *p, __u32 n);
 int scene_fence_add(int fd, const struct holdfast_fence_point *p, __u32 n);
+/* HOLDFAST_IOC_SURFACE_*; @n: points given, or room. @u: what was said; may be NULL. */
+int scene_surface(int fd, unsigned long cmd, struct holdfast_surface_point *p, __u32 n,
+		  struct holdfast_surface *u);
 int scene_seal(int fd);
 
 /* Name of a limit ("hold") and of a cause, for messages. */

@@ -192,6 +192,17 @@ int scene_fence_add(int fd, const struct holdfast_fence_point *p, __u32 n)
 	return fence(fd, HOLDFAST_IOC_FENCE_ADD, p, n);
 }
 
+int scene_surface(int fd, unsigned long cmd, struct holdfast_surface_point *p, __u32 n,
+		  struct holdfast_surface *u)
+{
+	struct holdfast_surface s = { .size = sizeof(s), .count = n, .points = (uintptr_t)p };
+	int ret = scene_ioctl(fd, cmd, &s);
+
+	if (u)
+		*u = s;
+	return ret;
+}
+
 int scene_seal(int fd)
 {
 	struct holdfast_seal s = { .size = sizeof(s) };
@@ -210,7 +221,7 @@ const char *scene_limit_name(__u32 limit)
 		"focal_pressure", "fence_pressure", "dose", "box_min_x", "box_min_y", "box_min_z",
 		"box_max_x", "box_max_y", "box_max_z", "emit_max", "emit_rest", "emit_duty", "hold",
 		"keeper_deadline", "sensor_stale", "reject_burst", "reject_window", "trip_dwell",
-		"silence_bound", "tick_late",
+		"silence_bound", "tick_late", "surface_mean",
 	};
 
 	return limit < HOLDFAST_LIM_COUNT ? names[limit] : "none";
