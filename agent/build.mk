@@ -13,7 +13,10 @@ LIB_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/lib/test_*.c))
 # A missing pkg-config file must not stop `make modules`; the compiler then says what is missing.
 LIB_PKGS := libnl-3.0 libnl-genl-3.0 zlib
 LIB_CPPFLAGS := -D_GNU_SOURCE -Iagent/lib $(shell pkg-config --cflags $(LIB_PKGS) 2>/dev/null)
-LIB_LIBS := -lnl-genl-3 -lnl-3 -lz -lm
+# liburing from its archive where the library is: a program then needs no package more. The shared
+# library takes the shared one, whose functions it uses are all there.
+LIB_LIBS := -lnl-genl-3 -lnl-3 -lz -lm -l:liburing.a
+LIB_SO_LIBS := -lnl-genl-3 -lnl-3 -lz -lm -luring
 CTL_LIBS := -Wl,--as-needed -ljansson -lcurl -lyaml -lcrypto -lnats -lm
 CTL_CPPFLAGS := -D_GNU_SOURCE -DHF_VERSION='"$(HF_VERSION)"' -Iagent/lib -Iagent/common
 
@@ -28,7 +31,7 @@ $(AGENT)/$(HF_SONAME): $(LIB_SRC:%.c=$(BUILD)/user/%.o) agent/lib/libholdfast.ma
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(LDFLAGS) -shared -Wl,-soname,$(HF_SONAME) \
 		-Wl,--version-script=agent/lib/libholdfast.map -Wl,-z,relro,-z,now,-z,defs \
-		-o $@ $(filter %.o,$^) $(LIB_LIBS)
+		-o $@ $(filter %.o,$^) $(LIB_SO_LIBS)
 
 $(AGENT)/libholdfast.so: $(AGENT)/$(HF_SONAME)
 	@ln -sf $(HF_SONAME) $@
@@ -59,6 +62,14 @@ $(LIB_TESTS): $(BUILD)/tests/lib/%: $(BUILD)/san/tests/lib/%.o $(LIB_SRC:%.c=$(B
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(SANFLAGS) -o $@ $^ -lcriterion $(LIB_LIBS)
 
+# The player against the driver, with the scene of tests/vm. After all makefiles: its helpers are there.
+$(BUILD)/user/tests/lib/player.o: CPPFLAGS += $(LIB_CPPFLAGS) -Itests/vm
+$(BUILD)/tests/lib/player: $(BUILD)/user/tests/lib/player.o \
+		$(patsubst %,$(BUILD)/user/tests/vm/%.o,scene scene_calls scene_players ledger physics) \
+		$(AGENT)/libholdfast.a
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(CFLAGS) -o $@ $^ $(LIB_LIBS) -lpthread
+
 # A program for guests, as small as a user's would be.
 $(BUILD)/tests/lib/replay: tests/lib/replay.c $(AGENT)/libholdfast.a
 	@mkdir -p $(@D)
@@ -72,7 +83,7 @@ AGENT_CPPFLAGS := -D_GNU_SOURCE -DHF_VERSION='"$(HF_VERSION)"' -Iagent/common -I
 	$(shell pkg-config --cflags $(AGENT_PKGS) 2>/dev/null)
 # liburing from its archive: Debian 12's shared one lacks two functions that its header declares.
 AGENT_LIBS := -Wl,--as-needed -ljansson -lcrypto -lsqlite3 -largon2 -lmicrohttpd -lgnutls -lseccomp \
-	-lcap -lyaml -lnats -l:liburing.a $(LIB_LIBS)
+	-lcap -lyaml -lnats $(LIB_LIBS)
 HARDEN_CFLAGS := -fPIE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
 	-fstack-clash-protection -fcf-protection
 HARDEN_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack
@@ -165,7 +176,7 @@ $(AGENT)/san/holdfast-audit-verify: $(VERIFY_SRC:%.c=$(BUILD)/san/%.o)
 
 ALL_USER += $(AGENT)/libholdfast.so $(AGENT)/libholdfast.a $(AGENT)/libholdfast.pc \
 	$(AGENT)/holdfastctl $(AGENT)/holdfastd $(AGENT)/holdfast-audit-verify
-CHECK_BINS += $(LIB_TESTS) $(BUILD)/tests/lib/replay $(AGENT)/san/holdfastctl \
+CHECK_BINS += $(LIB_TESTS) $(BUILD)/tests/lib/replay $(BUILD)/tests/lib/player $(AGENT)/san/holdfastctl \
 	$(AGENT)/san/holdfastd $(AGENT)/san/holdfast-audit-verify $(AGENT_TESTS) $(AGENT_PROGRAMS)
 
 install-user: install-agent

@@ -150,6 +150,35 @@ const void *f(struct io_uring_cmd *cmd);
 const void *f(struct io_uring_cmd *cmd) { return io_uring_sqe_cmd(cmd->sqe); }
 END
 
+probe URING_IMPORT_FIXED_6 <<'END'
+#include <linux/fs.h>
+#if __has_include(<linux/io_uring/cmd.h>)
+#include <linux/io_uring/cmd.h>
+#else
+#include <linux/io_uring.h>
+#endif
+int f(struct io_uring_cmd *cmd, struct iov_iter *iter);
+int f(struct io_uring_cmd *cmd, struct iov_iter *iter)
+{
+	return io_uring_cmd_import_fixed(0, 0, 1, iter, cmd, 0U);
+}
+END
+
+probe URING_CMD_CANCEL <<'END'
+#include <linux/fs.h>
+#if __has_include(<linux/io_uring/cmd.h>)
+#include <linux/io_uring/cmd.h>
+#else
+#include <linux/io_uring.h>
+#endif
+unsigned int f(struct io_uring_cmd *cmd);
+unsigned int f(struct io_uring_cmd *cmd)
+{
+	io_uring_cmd_mark_cancelable(cmd, 0);
+	return IO_URING_F_CANCEL;
+}
+END
+
 # If a plain module does not compile, every answer below would be a false "no".
 control=$tmp/control.c
 cat > "$control" <<'END'

@@ -49,6 +49,7 @@ enum holdfast_verdict {
 	HOLDFAST_VERDICT_ADMIT		= 0,
 	HOLDFAST_VERDICT_ATTENUATE	= 1,	/* admitted with all amplitudes scaled down */
 	HOLDFAST_VERDICT_REJECT		= 2,
+	HOLDFAST_VERDICT_QUEUED		= 3,	/* taken into the queue; its verdict comes later */
 };
 
 enum holdfast_severity {
@@ -187,19 +188,26 @@ struct holdfast_reason {
 /* struct holdfast_frame.flags */
 #define HOLDFAST_FRAME_ATTENUATE (1U << 0)	/* scale down instead of refusing */
 #define HOLDFAST_FRAME_WAIT	(1U << 1)	/* sleep until FRAME_INTERVAL allows it */
+#define HOLDFAST_FRAME_COMPUTE	(1U << 2)	/* foci alone; the kernel computes the rest */
 
 /**
  * struct holdfast_frame - header of one frame as written to a lease
  * @magic:	HOLDFAST_FRAME_MAGIC
  * @size:	bytes of the whole frame: this header, then u16 phase[@channels],
- *		u16 amp[@channels], then struct holdfast_focus[@foci]
+ *		u16 amp[@channels], then struct holdfast_focus[@foci]; with
+ *		HOLDFAST_FRAME_COMPUTE this header, then the foci
  * @flags:	HOLDFAST_FRAME_*
  * @channels:	must be the channel count of the array
- * @foci:	declared foci, 0..HOLDFAST_MAX_FOCI
+ * @foci:	declared foci, 0..HOLDFAST_MAX_FOCI; with HOLDFAST_FRAME_COMPUTE at least 1
  * @cookie:	chosen by the program, given back in verdicts and events
- * @present_ns:	must be 0 (kept for a presentation time)
+ * @present_ns:	0: at once; else the time on CLOCK_MONOTONIC at which it is to be put
+ *		out, out of the lease's queue (struct holdfast_queue)
  *
  * @size is a multiple of 4 by construction. Little-endian like the machine.
+ *
+ * A frame with phases of its own needs RIGHT_FRAMES and RIGHT_RAW, one with
+ * HOLDFAST_FRAME_COMPUTE only RIGHT_FRAMES: of it the driver emits the superposition
+ * of its foci (docs/field.md), each of which must lie within BOX_*.
  */
 struct holdfast_frame {
 	__u32 magic;
@@ -211,11 +219,20 @@ struct holdfast_frame {
 	__u64 present_ns;
 };
 
+/**
+ * struct holdfast_focus - a focus that a frame declares
+ * @x_um: @y_um: @z_um:	position, within BOX_*
+ * @amp:	with HOLDFAST_FRAME_COMPUTE: amplitude of every channel for this focus, share
+ *		of the drive in Q0.16; of all foci of a frame together at most 65535
+ *		(-EINVAL). Else 0
+ * @phase:	with HOLDFAST_FRAME_COMPUTE: of the sound there, turn/65536. Else 0
+ */
 struct holdfast_focus {
 	__s32 x_um;
 	__s32 y_um;
 	__s32 z_um;
-	__u32 reserved;
+	__u16 amp;
+	__u16 phase;
 };
 
 /**
@@ -223,7 +240,9 @@ struct holdfast_focus {
  * @verdict:	enum holdfast_verdict
  * @error:	0, or a positive errno: ERANGE (a limit refused it), EDQUOT (a
  *		quota did), EINVAL (malformed), ENOTCONN (not armed), ESHUTDOWN
- *		(tripped), EBUSY (another tenant's frame is being emitted), ...
+ *		(tripped), EBUSY (another tenant's frame is being emitted), ETIME
+ *		(too late for its presentation time), ECANCELED (it was queued, and
+ *		will not be put out), ...
  * @scale_q16:	factor applied to all amplitudes, 65536 = none
  * @reserved:	0
  * @cookie:	of the frame
@@ -340,8 +359,8 @@ struct holdfast_beat {
 	__u64 newest_seq;	/* out */
 };
 
-#define HOLDFAST_RIGHT_FRAMES	(1U << 0)	/* submit frames */
-#define HOLDFAST_RIGHT_RAW	(1U << 1)	/* frames without declared foci */
+#define HOLDFAST_RIGHT_FRAMES	(1U << 0)	/* submit frames: foci (FRAME_COMPUTE) */
+#define HOLDFAST_RIGHT_RAW	(1U << 1)	/* frames with phases of their own */
 #define HOLDFAST_RIGHT_ARM	(1U << 2)
 #define HOLDFAST_RIGHT_RESET	(1U << 3)
 #define HOLDFAST_RIGHT_ALL	0xfU
@@ -674,10 +693,77 @@ struct holdfast_trip {
 	__u8 corr[HOLDFAST_CORR_LEN];	/* of that lease, or of the silence with latch */
 };
 
+#define HOLDFAST_QUEUE_SET	(1U << 0)	/* set up; without it: only ask */
+#define HOLDFAST_QUEUE_CANCEL	(1U << 1)	/* cancel what is queued, before anything else */
+
+#define HOLDFAST_QUEUE_MAX_DEPTH	1024
+#define HOLDFAST_QUEUE_MAX_NS		10000000000ULL	/* of @late_ns and @horizon_ns */
+#define HOLDFAST_QUEUE_LATE_NS		10000000ULL	/* what 0 means */
+#define HOLDFAST_QUEUE_HORIZON_NS	1000000000ULL	/* what 0 means */
+
+/**
+ * struct holdfast_queue - the play-out queue of a lease (HOLDFAST_IOC_QUEUE, lease file)
+ * @size:	sizeof
+ * @flags:	HOLDFAST_QUEUE_*
+ * @depth:	frames that it can hold, 1..HOLDFAST_QUEUE_MAX_DEPTH; 0 out: no queue
+ * @clock:	out: clock of all times here, CLOCK_MONOTONIC
+ * @late_ns:	how late after its presentation time a frame may still be put out
+ * @horizon_ns:	how far ahead a presentation time may lie
+ * @queued:	out: frames in it now
+ * @room:	out: frames that it would take now
+ * @taken:	out: frames that it ever took; each is one of those below, or still queued
+ * @played:	out: that were put out
+ * @refused:	out: that a limit, a quota or the state of the array refused at their time
+ * @late:	out: that were dropped with ETIME
+ * @cancelled:	out: that were dropped with ECANCELED
+ * @next_ns:	out: presentation time of the next frame, 0: none
+ * @hold_ms:	out: limit HOLD in force: how long the last frame is held
+ * @verdicts:	out: that wait for read(2)
+ * @verdicts_lost: out: that were not read in time (2 * @depth are kept)
+ *
+ * Without a queue a frame with a presentation time is malformed. Times ascend
+ * strictly within the queue (EINVAL), lie within the horizon (EDOM), and are not
+ * past by more than @late_ns (ETIME). A full queue makes write(2) and SUBMIT
+ * wait, or EAGAIN with O_NONBLOCK.
+ *
+ * A frame is judged at its time, by the limits as they are then. Silence, trip,
+ * arming, change of keeper, end of the lease and of the process that submitted it
+ * cancel it for good; that the output rests (HOLD, emission time) does not.
+ * With FRAME_WAIT it waits beyond its time for the frame interval, up to @late_ns.
+ *
+ * read(2) of the lease gives the verdicts of queued frames (struct
+ * holdfast_frame_result) in the order in which they were given, except those of
+ * HOLDFAST_SUBMIT_QUEUE, which come with its completion.
+ *
+ * -EBUSY: the queue is not empty.
+ */
+struct holdfast_queue {
+	__u32 size;
+	__u32 flags;
+	__u32 depth;
+	__u32 clock;
+	__u64 late_ns;
+	__u64 horizon_ns;
+	__u32 queued;
+	__u32 room;
+	__u64 taken;
+	__u64 played;
+	__u64 refused;
+	__u64 late;
+	__u64 cancelled;
+	__u64 next_ns;
+	__u32 hold_ms;
+	__u32 verdicts;
+	__u64 verdicts_lost;
+};
+
+/* struct holdfast_submit.flags */
+#define HOLDFAST_SUBMIT_QUEUE	(1U << 0)	/* io_uring only, see HOLDFAST_URING_CMD_SUBMIT */
+
 /* HOLDFAST_IOC_SUBMIT, lease file with RIGHT_FRAMES: frames with a verdict for each */
 struct holdfast_submit {
 	__u32 size;
-	__u32 flags;		/* 0 */
+	__u32 flags;		/* HOLDFAST_SUBMIT_* */
 	__u64 frames;		/* user pointer: frames back to back, as for write(2) */
 	__u64 bytes;
 	__u64 results;		/* user pointer to struct holdfast_frame_result[@count] */
@@ -810,7 +896,23 @@ struct holdfast_status {
 #define HOLDFAST_IOC_SURFACE_ADD _IOWR(HOLDFAST_IOC_MAGIC, 0x39, struct holdfast_surface)
 #define HOLDFAST_IOC_SUBMIT	_IOWR(HOLDFAST_IOC_MAGIC, 0x40, struct holdfast_submit)
 #define HOLDFAST_IOC_LAST_VERDICT _IOWR(HOLDFAST_IOC_MAGIC, 0x41, struct holdfast_frame_result)
+#define HOLDFAST_IOC_QUEUE	_IOWR(HOLDFAST_IOC_MAGIC, 0x44, struct holdfast_queue)
 #define HOLDFAST_IOC_TRIP_GET	_IOWR(HOLDFAST_IOC_MAGIC, 0x42, struct holdfast_trip)
 #define HOLDFAST_IOC_BLACKBOX	_IOWR(HOLDFAST_IOC_MAGIC, 0x43, struct holdfast_blackbox)
+
+/*
+ * IORING_OP_URING_CMD on a lease that is open for writing: @cmd_op of the entry; its
+ * @cmd is a struct holdfast_submit, so the ring needs IORING_SETUP_SQE128. With
+ * IORING_URING_CMD_FIXED @frames lies in the registered buffer @buf_index.
+ *
+ * The completion's res is how many verdicts were written, or -errno. Fewer
+ * than @count: submit the rest again. Without HOLDFAST_SUBMIT_QUEUE all frames
+ * are judged now; presentation times and FRAME_WAIT are malformed here. With it
+ * all @count frames, which fill @bytes, have a presentation time, and all or none
+ * go into the queue (-ENOBUFS: no room; other errors: of the first bad frame);
+ * the completion comes when the last has its verdict. The end of the ring or of the
+ * submitting process cancels them; kernels before 6.7 know only the latter.
+ */
+#define HOLDFAST_URING_CMD_SUBMIT HOLDFAST_IOC_SUBMIT
 
 #endif /* _UAPI_HOLDFAST_H */

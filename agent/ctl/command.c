@@ -128,6 +128,8 @@ const struct ctl_command ctl_commands[] = {
 	CMD("solve", "focus|foci|twin|vortex|bottle -o FILE", "compute a stream file", solve_options,
 	    solve_read, cmd_solve),
 	CMD("play", "FILE", "play a stream file or CSV", play_options, play_read, cmd_play),
+	CMD("focus", "--at X,Y,Z", "foci that the driver makes itself; needs no right to raw frames",
+	    focus_options, focus_read, cmd_focus),
 	CMD("arm", "", "let frames through", act_options, act_read, cmd_arm),
 	CMD("silence", "", "outputs off", silence_options, silence_read, cmd_silence),
 	CMD("reset", "", "leave a trip behind, once its cause is gone", act_options, act_read,

@@ -170,6 +170,7 @@ int login_read(struct ctl *c, int argc, char **argv);
 int metrics_read(struct ctl *c, int argc, char **argv);
 int op_read(struct ctl *c, int argc, char **argv);
 int play_read(struct ctl *c, int argc, char **argv);
+int focus_read(struct ctl *c, int argc, char **argv);
 int incident_id_read(struct ctl *c, int argc, char **argv);
 int incident_watch_read(struct ctl *c, int argc, char **argv);
 int report_read(struct ctl *c, int argc, char **argv);
@@ -200,6 +201,7 @@ int cmd_explain(struct ctl *c);
 int cmd_fence(struct ctl *c);
 int cmd_fleet_silence(struct ctl *c);
 int cmd_fleet_status(struct ctl *c);
+int cmd_focus(struct ctl *c);
 int cmd_health(struct ctl *c);
 int cmd_keep(struct ctl *c);
 int cmd_lease_list(struct ctl *c);
@@ -220,7 +222,7 @@ int cmd_trip(struct ctl *c);
 
 extern const struct ctl_option act_options[], backup_options[], config_apply_options[],
 	config_check_options[], envelope_options[], events_options[], export_options[],
-	fleet_silence_options[], fleet_status_options[], health_options[], keep_options[], login_options[], metrics_options[], play_options[], report_options[], silence_options[],
+	fleet_silence_options[], fleet_status_options[], focus_options[], health_options[], keep_options[], login_options[], metrics_options[], play_options[], report_options[], silence_options[],
 	solve_options[], status_options[], tail_options[];
 
 #endif /* HF_CTL_H */

@@ -21,6 +21,7 @@ const struct ctl_option keep_options[] = {
 	{ "group", 'g', "NAME", "group that may ask for leases besides root (default holdfast)" },
 	{ "arm-allowed", 257, NULL, "the group may arm" },
 	{ "reset-allowed", 258, NULL, "the group may reset" },
+	{ "foci-only", 261, NULL, "no raw frames for the group: only foci that the driver makes" },
 	{ "seal", 259, NULL, "seal the site's envelope first: it can only be tightened until reboot" },
 	{ "arm", 260, NULL, "arm at once" },
 	{ "quiet", 'q', NULL, "do not print events" },
@@ -259,6 +260,9 @@ int keep_read(struct ctl *c, int argc, char **argv)
 			break;
 		case 260:
 			k->arm = true;
+			break;
+		case 261:
+			k->rights &= ~HOLDFAST_RIGHT_RAW;
 			break;
 		case 'q':
 			k->quiet = true;

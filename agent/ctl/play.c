@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Plays a stream: the file is checked whole, a lease is asked for, then one
- * frame after the other at its time. Pacing and words only; what may be
- * emitted is the governor's business.
+ * frame after the other at its time; or one frame of foci again and again. Pacing
+ * and words only; what may be emitted is the governor's business.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +20,8 @@
 
 #define SLICE_NS	50000000ULL	/* how long a trip or Ctrl-C may go unnoticed */
 #define PROGRESS_NS	200000000ULL
+#define FOCUS_NS	50000000ULL	/* between frames of a focus that stands: below any usual HOLD */
+#define FOCUS_MAX_MS	86400000
 
 const struct ctl_option play_options[] = {
 	{ "rate", 'r', "HZ", "frames a second (default: what the file states)" },
@@ -33,12 +35,25 @@ const struct ctl_option play_options[] = {
 	{ NULL, 0, NULL, NULL },
 };
 
+const struct ctl_option focus_options[] = {
+	{ "at", 'p', "X,Y,Z", "position in mm; again: several foci at the same time" },
+	{ "amp", 'a', "AMP", "share of the drive, of all foci together (default 100%)" },
+	{ "for", 'f', "TIME", "how long, e.g. 10s (default: until Ctrl-C)" },
+	{ "rate", 'r', "HZ", "frames a second (default 20)" },
+	{ "attenuate", 'A', NULL, "scale refused frames down instead" },
+	{ "skip-refused", 's', NULL, "go on after a refused frame" },
+	{ "arm", 257, NULL, "arm first, if the array is silent" },
+	{ "keep", 258, NULL, "no keeper there? be it, in a process of its own, and arm" },
+	{ NULL, 0, NULL, NULL },
+};
+
 struct play {
 	struct ctl *c;
 	const struct ctl_play *req;
-	struct holdfast_stream *stream;
+	struct holdfast_stream *stream;	/* NULL: @frame again and again */
 	struct holdfast_array *lease;
 	uint64_t interval_ns;
+	uint32_t channels;	/* of the array */
 	bool arm, bar;
 	pid_t keeper;		/* our own; 0: none */
 	int keeper_sock;
@@ -99,15 +114,16 @@ static int option(struct ctl_play *p, int key)
 	}
 }
 
-/* The rights that the frames need: raw ones only if some declare no focus. */
+/* The rights that the frames need: raw ones for phases of their own. */
 static uint32_t rights_needed(const struct play *p)
 {
-	uint32_t rights = HOLDFAST_RIGHT_FRAMES | (p->arm ? HOLDFAST_RIGHT_ARM : 0);
+	return HOLDFAST_RIGHT_FRAMES | (p->stream ? HOLDFAST_RIGHT_RAW : 0) |
+	       (p->arm ? HOLDFAST_RIGHT_ARM : 0);
+}
 
-	for (uint32_t i = 0; i < holdfast_stream_frames(p->stream); i++)
-		if (!holdfast_stream_frame(p->stream, i)->foci)
-			return rights | HOLDFAST_RIGHT_RAW;
-	return rights;
+static uint32_t frames_of(const struct play *p)
+{
+	return p->stream ? holdfast_stream_frames(p->stream) : 1;
 }
 
 /* Another process, so that no mistake of this one can keep a beat going. */
@@ -153,14 +169,15 @@ static int get_lease(struct play *p)
 	holdfast_close(a);
 	if (ret)
 		return ctl_fail(ret, "array");
-	if (info.channels != holdfast_stream_channels(p->stream)) {
+	if (p->stream && info.channels != holdfast_stream_channels(p->stream)) {
 		fprintf(stderr, "holdfastctl: the file has %" PRIu32 " channels, the array %" PRIu32 "\n",
 			holdfast_stream_channels(p->stream), info.channels);
 		return CTL_FAILED;
 	}
+	p->channels = info.channels;
 	req.array = info.index;
 	req.rights = rights_needed(p);
-	snprintf(req.label, sizeof(req.label), "holdfastctl play");
+	snprintf(req.label, sizeof(req.label), "holdfastctl %s", p->stream ? "play" : "focus");
 	ret = holdfast_lease_request(&p->lease, p->c->socket, &req, 5000, text);
 	if (!ret)
 		return 0;
@@ -192,7 +209,7 @@ static int arm(struct play *p)
 static void progress(struct play *p, uint32_t i, bool last)
 {
 	uint64_t now = ctl_now_ns();
-	uint32_t n = holdfast_stream_frames(p->stream), done = (uint32_t)((i + 1ULL) * 30 / n);
+	uint32_t n = frames_of(p), done = (uint32_t)((i + 1ULL) * 30 / n);
 	double s = (double)(now - p->start_ns) / 1e9;
 
 	if (!p->bar || (!last && now - p->shown_ns < PROGRESS_NS))
@@ -221,14 +238,17 @@ static void explain(struct play *p, uint32_t i, const struct holdfast_frame_resu
 /* One frame and its verdict. 0: go on; else the exit code. */
 static int send_frame(struct play *p, uint32_t i)
 {
-	const struct holdfast_frame *f = holdfast_stream_frame(p->stream, i);
 	struct holdfast_frame_result r = { 0 };
 	uint32_t count = 1;
 	int ret;
 
-	memcpy(p->frame, f, f->size);
-	p->frame->flags = p->req->flags;
-	ret = holdfast_submit(p->lease, p->frame, f->size, &r, &count);
+	if (p->stream) {
+		const struct holdfast_frame *f = holdfast_stream_frame(p->stream, i);
+
+		memcpy(p->frame, f, f->size);
+		p->frame->flags = p->req->flags;
+	}
+	ret = holdfast_submit(p->lease, p->frame, p->frame->size, &r, &count);
 	if (ret == -EINTR || (!ret && !count))
 		return 0;	/* a signal: the loop looks */
 	if (!ret)
@@ -270,7 +290,7 @@ static int wait_until(struct play *p, uint64_t when)
 
 static int play_all(struct play *p)
 {
-	uint32_t n = holdfast_stream_frames(p->stream);
+	uint32_t n = frames_of(p);
 	uint64_t when;
 
 	p->start_ns = ctl_now_ns();
@@ -319,6 +339,39 @@ static int play(struct play *p)
 	return ret;
 }
 
+/* The share of the drive is split evenly; what is left over of it is the first's. */
+static int focus_fill(struct play *p, const struct ctl_focus *r)
+{
+	struct holdfast_focus foci[HOLDFAST_MAX_FOCI];
+	uint16_t each = (uint16_t)(r->play.amp / r->points);
+	int ret;
+
+	for (size_t i = 0; i < r->points; i++) {
+		foci[i] = holdfast_focus_at(&r->at[i]);
+		foci[i].amp = each;
+	}
+	foci[0].amp = (uint16_t)(r->play.amp - each * (r->points - 1));
+	ret = holdfast_focus_frame_fill(p->frame, holdfast_frame_size(0, HOLDFAST_MAX_FOCI),
+					p->channels, foci, (uint32_t)r->points, r->play.flags, 0);
+	return ret < 0 ? ctl_fail(ret, "frame") : 0;
+}
+
+static int focus(struct play *p, const struct ctl_focus *r)
+{
+	int ret;
+
+	p->frame = malloc(holdfast_frame_size(0, HOLDFAST_MAX_FOCI));
+	if (!p->frame)
+		return ctl_fail(-ENOMEM, "frame");
+	ctl_catch_signals();
+	ret = get_lease(p);
+	if (!ret)
+		ret = focus_fill(p, r);
+	if (!ret)
+		ret = arm(p);
+	return ret ? ret : play_all(p);
+}
+
 static void finish(struct play *p, int ret)
 {
 	if (ret == CTL_INTERRUPTED) {
@@ -341,6 +394,43 @@ static void finish(struct play *p, int ret)
 	free(p->frame);
 }
 
+static int focus_option(struct ctl_focus *r, int key)
+{
+	int64_t v;
+
+	switch (key) {
+	case 'p':
+		if (r->points == HOLDFAST_MAX_FOCI) {
+			fprintf(stderr, "holdfastctl: --at: more than %u foci\n",
+				HOLDFAST_MAX_FOCI);
+			return -1;
+		}
+		return ctl_parse_point(optarg, '\0', &r->at[r->points++], NULL);
+	case 'f':
+		if (ctl_parse_value(optarg, "ms", 1, FOCUS_MAX_MS, "--for", &v))
+			return -1;
+		r->for_ms = (uint64_t)v;
+		return 0;
+	default:
+		return option(&r->play, key);
+	}
+}
+
+int focus_read(struct ctl *c, int argc, char **argv)
+{
+	struct ctl_focus *r = &c->req.focus;
+	int key;
+
+	*r = (struct ctl_focus){ .play = { .loops = UINT64_MAX, .amp = 65535, .interval_ns = FOCUS_NS,
+					   .flags = HOLDFAST_FRAME_WAIT } };
+	while ((key = ctl_option_next(c, argc, argv)) != -1)
+		if (key == '?' || focus_option(r, key))
+			return ctl_option_exit(c);
+	if (!r->points)
+		return ctl_usage(c, "--at X,Y,Z is missing");
+	return ctl_no_more(c, argc, argv);
+}
+
 int play_read(struct ctl *c, int argc, char **argv)
 {
 	struct ctl_play *r = &c->req.play;
@@ -354,6 +444,21 @@ int play_read(struct ctl *c, int argc, char **argv)
 		return ctl_usage(c, "exactly one FILE is required");
 	r->path = argv[optind];
 	return -1;
+}
+
+int cmd_focus(struct ctl *c)
+{
+	const struct ctl_focus *r = &c->req.focus;
+	struct ctl_play req = r->play;
+	struct play p = { .c = c, .req = &req, .interval_ns = req.interval_ns, .arm = req.arm,
+			  .told = HOLDFAST_LIM_NONE };
+	int ret;
+
+	if (r->for_ms)
+		req.loops = r->for_ms * 1000000 / req.interval_ns ?: 1;
+	ret = focus(&p, r);
+	finish(&p, ret);
+	return ret;
 }
 
 int cmd_play(struct ctl *c)

@@ -113,11 +113,19 @@ struct ctl_backup {
 	const char *archive, *key, *state, *run, *config;
 };
 
+struct ctl_focus {
+	struct ctl_play play;	/* @amp: of all foci together */
+	size_t points;
+	struct holdfast_point at[HOLDFAST_MAX_FOCI];
+	uint64_t for_ms;	/* 0: until interrupted */
+};
+
 union ctl_request {
 	struct ctl_health health;
 	struct ctl_status status;
 	struct ctl_solve solve;
 	struct ctl_play play;
+	struct ctl_focus focus;
 	struct ctl_envelope envelope;
 	struct ctl_fence fence;
 	struct ctl_surface surface;

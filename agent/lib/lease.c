@@ -57,7 +57,8 @@ int holdfast_frame_fill(void *buf, size_t len, uint32_t channels, const uint16_t
 	size_t half = (size_t)channels * sizeof(uint16_t);
 	unsigned char *p = buf;
 
-	if (!channels || channels > HOLDFAST_MAX_CHANNELS || nfoci > HOLDFAST_MAX_FOCI)
+	if (!channels || channels > HOLDFAST_MAX_CHANNELS || nfoci > HOLDFAST_MAX_FOCI ||
+	    flags & HOLDFAST_FRAME_COMPUTE)
 		return -EINVAL;
 	f.size = (uint32_t)holdfast_frame_size(channels, nfoci);
 	if (len < f.size)
@@ -67,6 +68,28 @@ int holdfast_frame_fill(void *buf, size_t len, uint32_t channels, const uint16_t
 	memcpy(p + sizeof(f) + half, amp, half);
 	if (nfoci)
 		memcpy(p + sizeof(f) + 2 * half, foci, nfoci * sizeof(*foci));
+	return (int)f.size;
+}
+
+int holdfast_focus_frame_fill(void *buf, size_t len, uint32_t channels,
+			      const struct holdfast_focus *foci, uint32_t nfoci, uint32_t flags,
+			      uint64_t cookie)
+{
+	struct holdfast_frame f = { .magic = HOLDFAST_FRAME_MAGIC,
+				    .flags = flags | HOLDFAST_FRAME_COMPUTE,
+				    .channels = (uint16_t)channels, .foci = (uint16_t)nfoci,
+				    .cookie = cookie };
+	uint32_t total = 0;
+
+	if (!channels || channels > HOLDFAST_MAX_CHANNELS || !nfoci || nfoci > HOLDFAST_MAX_FOCI)
+		return -EINVAL;
+	for (uint32_t i = 0; i < nfoci; i++)
+		total += foci[i].amp;
+	f.size = (uint32_t)holdfast_frame_size(0, nfoci);
+	if (total > UINT16_MAX || len < f.size)
+		return -EINVAL;
+	memcpy(buf, &f, sizeof(f));
+	memcpy((unsigned char *)buf + sizeof(f), foci, nfoci * sizeof(*foci));
 	return (int)f.size;
 }
 

@@ -31,6 +31,7 @@ struct holdfast_keeping;	/* being the keeper of an array */
 struct holdfast_server;		/* the keeper's socket */
 struct holdfast_events;		/* a subscription */
 struct holdfast_stream;		/* frames in memory, checked */
+struct holdfast_player;		/* frames on their way to be played at their times */
 struct holdfast_model;		/* geometry and source of an array, for prediction */
 
 #define HOLDFAST_TEXT_LEN	256	/* room that every sentence fits into */
@@ -211,6 +212,94 @@ size_t holdfast_frame_size(uint32_t channels, uint32_t foci);
 int holdfast_frame_fill(void *buf, size_t len, uint32_t channels, const uint16_t *phase,
 			const uint16_t *amp, const struct holdfast_focus *foci, uint32_t nfoci,
 			uint32_t flags, uint64_t cookie);
+/*
+ * A frame of foci alone (HOLDFAST_FRAME_COMPUTE), which a lease without RIGHT_RAW may submit; for
+ * an array of @channels. @foci[@nfoci], 1..HOLDFAST_MAX_FOCI, each with its amp and phase; all amp
+ * together at most 65535. Return: its size, 32 + 16 * @nfoci bytes, or -EINVAL.
+ */
+int holdfast_focus_frame_fill(void *buf, size_t len, uint32_t channels,
+			      const struct holdfast_focus *foci, uint32_t nfoci, uint32_t flags,
+			      uint64_t cookie);
+
+/* --------------------------------------------------------------- player */
+
+/* How frames get into the kernel's queue. */
+enum holdfast_way {
+	HOLDFAST_WAY_AUTO = 0,		/* the first below that works; never one that is left */
+	HOLDFAST_WAY_URING_FIXED = 1,	/* io_uring commands, frames in registered memory */
+	HOLDFAST_WAY_URING = 2,		/* io_uring commands */
+	HOLDFAST_WAY_SUBMIT = 3,	/* HOLDFAST_IOC_SUBMIT and read(2) */
+};
+
+/* "uring-fixed"; "unknown" for a value without a word */
+const char *holdfast_way_name(enum holdfast_way way);
+int holdfast_way_by_name(const char *name);	/* enum holdfast_way, or -ENOENT */
+
+/**
+ * struct holdfast_player_options - zero for what is not said
+ * @depth:	frames under way at most, 64; a multiple of @batch counts
+ * @batch:	frames that are handed over together, 8: fewer calls, verdicts later
+ * @way:	AUTO: what the environment variable HOLDFAST_WAY says, else the best
+ * @late_ns: @horizon_ns:	as in struct holdfast_queue
+ * @interval_ns:	between two frames that are pushed without a time, 1
+ * @verdict:	called for every frame in the order of pushing, out of push, wait and
+ *		drain; it may not call the player. NULL: holdfast_player_verdicts()
+ */
+struct holdfast_player_options {
+	uint32_t depth;
+	uint32_t batch;
+	enum holdfast_way way;
+	uint64_t late_ns;
+	uint64_t horizon_ns;
+	uint64_t interval_ns;
+	void (*verdict)(void *arg, const struct holdfast_frame_result *res);
+	void *arg;
+};
+
+/**
+ * holdfast_player_open() - play frames of a lease at their times
+ * @lease:	must outlive the player, which sets up its queue and reads its verdicts
+ * @opt:	NULL: all defaults
+ * @text:	HOLDFAST_TEXT_LEN bytes, or NULL: what is wrong, on error
+ *
+ * Where io_uring is forbidden or the kernel too old another way is taken, unless one
+ * was asked for. Return: 0, -EINVAL, -ENOMEM, -EBUSY (the queue is not empty), or
+ * the errno of the way that was asked for.
+ */
+int holdfast_player_open(struct holdfast_player **out, struct holdfast_array *lease,
+			 const struct holdfast_player_options *opt, char *text);
+/* Cancels what has not been played. Takes 2 s at most. */
+void holdfast_player_close(struct holdfast_player *p);	/* NULL is fine */
+enum holdfast_way holdfast_player_way(const struct holdfast_player *p);	/* that was taken */
+int holdfast_player_status(struct holdfast_player *p, struct holdfast_queue *q);
+
+/**
+ * holdfast_player_push() - one more frame
+ * @f:		copied; its presentation time is ignored
+ * @present_ns:	CLOCK_MONOTONIC, later than that of the frame before; 0: as soon as possible,
+ *		@interval_ns after the frame before
+ *
+ * Never sleeps for room. A frame comes later than its time where FRAME_INTERVAL does not
+ * allow it yet (FRAME_WAIT is set), by @late_ns at most. The frame is handed over when @batch are there, or by flush,
+ * wait and drain. What becomes of it is its verdict (ETIME: it came too late).
+ * Return: 0, -EAGAIN (no room: wait, and take verdicts), -EINVAL.
+ */
+int holdfast_player_push(struct holdfast_player *p, const struct holdfast_frame *f,
+			 uint64_t present_ns);
+/* Hands over what was pushed. */
+void holdfast_player_flush(struct holdfast_player *p);
+int holdfast_player_fd(const struct holdfast_player *p);	/* for poll(2): POLLIN, verdicts */
+/* Verdicts in the order of pushing, without sleeping. Return: how many, at most @room. */
+int holdfast_player_verdicts(struct holdfast_player *p, struct holdfast_frame_result *res,
+			     size_t room);
+/* Until there is room or a verdict. @deadline_ns: CLOCK_MONOTONIC. Return: 0, -ETIMEDOUT, -EINTR. */
+int holdfast_player_wait(struct holdfast_player *p, uint64_t deadline_ns);
+/* Until every frame has its verdict. Return: as above. */
+int holdfast_player_drain(struct holdfast_player *p, uint64_t deadline_ns);
+/* What has not been played never will be: ECANCELED. Silences nothing. Return: 0, -ENODEV. */
+int holdfast_player_cancel(struct holdfast_player *p);
+
+/* -------------------------------------------------------------- control */
 
 /* A lease with RIGHT_ARM or RIGHT_RESET; @r may be NULL, says why on -ERANGE. */
 int holdfast_arm(struct holdfast_array *a, struct holdfast_reason *r);
@@ -483,6 +572,7 @@ struct holdfast_point holdfast_path_at(const struct holdfast_point *p, size_t n,
 /* Point at @t in 0..1 round a circle parallel to the xy plane. */
 struct holdfast_point holdfast_circle_at(const struct holdfast_point *centre, double radius_m,
 					 double t);
+/* Nearest place in whole um; amp and phase 0, as in a frame with phases of its own. */
 struct holdfast_focus holdfast_focus_at(const struct holdfast_point *p);
 
 /* --------------------------------------------------------- stream files */

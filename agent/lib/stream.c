@@ -176,8 +176,8 @@ static int frame_check(const unsigned char *p, size_t left, uint32_t i, uint32_t
 		struct holdfast_focus focus;
 
 		memcpy(&focus, p + holdfast_frame_size(f.channels, j), sizeof(focus));
-		if (focus.reserved)
-			return hf_say(text, -EINVAL, "frame %" PRIu32 ": reserved field of focus %u must be 0",
+		if (focus.amp || focus.phase)
+			return hf_say(text, -EINVAL, "frame %" PRIu32 ": amp and phase of focus %u must be 0",
 				      i, j);
 	}
 	return (int)f.size;

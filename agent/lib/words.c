@@ -34,6 +34,7 @@ const char *holdfast_verdict_name(uint32_t verdict)
 		[HOLDFAST_VERDICT_ADMIT] = "admit",
 		[HOLDFAST_VERDICT_ATTENUATE] = "attenuate",
 		[HOLDFAST_VERDICT_REJECT] = "reject",
+		[HOLDFAST_VERDICT_QUEUED] = "queued",
 	};
 
 	return word(words, HF_COUNT(words), verdict);

@@ -34,6 +34,7 @@ union hf_arg {
 	struct holdfast_fence fence;
 	struct holdfast_surface surface;
 	struct holdfast_submit submit;
+	struct holdfast_queue queue;
 	struct holdfast_trip trip;
 	struct holdfast_blackbox blackbox;
 };
@@ -228,6 +229,11 @@ static int hf_ioc_submit(struct hf_ctx *c, unsigned int cmd, union hf_arg *arg)
 	return hf_submit_batch(c, &arg->submit);
 }
 
+static int hf_ioc_queue(struct hf_ctx *c, unsigned int cmd, union hf_arg *arg)
+{
+	return hf_queue_ioctl(c, &arg->queue);
+}
+
 static int hf_ioc_trip_get(struct hf_ctx *c, unsigned int cmd, union hf_arg *arg)
 {
 	struct hf_array *a = c->array;
@@ -301,6 +307,7 @@ static const struct hf_ioc hf_iocs[] = {
 	HF_IOC(HOLDFAST_IOC_SURFACE_SET, holdfast_surface, reason, HF_IOC_HW, hf_ioc_surface),
 	HF_IOC(HOLDFAST_IOC_SURFACE_ADD, holdfast_surface, reason, HF_IOC_HW, hf_ioc_surface),
 	HF_IOC(HOLDFAST_IOC_SUBMIT, holdfast_submit, reserved, 0, hf_ioc_submit),
+	HF_IOC(HOLDFAST_IOC_QUEUE, holdfast_queue, verdicts_lost, 0, hf_ioc_queue),
 	HF_IOC(HOLDFAST_IOC_TRIP_GET, holdfast_trip, count, 0, hf_ioc_trip_get),
 	HF_IOC(HOLDFAST_IOC_BLACKBOX, holdfast_blackbox, reserved, 0, hf_ioc_blackbox),
 };
@@ -372,13 +379,13 @@ static int hf_ioc_status(struct hf_ctx *c, void __user *uarg)
 static int hf_ioc_last_verdict(struct hf_ctx *c, void __user *uarg)
 {
 	struct holdfast_frame_result res;
+	unsigned long flags;
 
 	if (!c->lease)
 		return -ENOTTY;
-	if (mutex_lock_interruptible(&c->lease->io_lock))
-		return -ERESTARTSYS;
+	raw_spin_lock_irqsave(&c->array->lock, flags);
 	res = c->lease->last;
-	mutex_unlock(&c->lease->io_lock);
+	raw_spin_unlock_irqrestore(&c->array->lock, flags);
 	return copy_to_user(uarg, &res, sizeof(res)) ? -EFAULT : 0;
 }
 

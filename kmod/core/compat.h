@@ -9,9 +9,16 @@
 
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
+#include <linux/uio.h>
 #include <net/genetlink.h>
 
 #include "compat_config.h"
+
+#ifdef HAVE_IO_URING_CMD_H
+#include <linux/io_uring/cmd.h>
+#else
+#include <linux/io_uring.h>
+#endif
 
 #ifndef HAVE_HRTIMER_SETUP
 static inline void hrtimer_setup(struct hrtimer *timer,
@@ -47,6 +54,42 @@ static inline const struct genl_dumpit_info *genl_info_dump(struct netlink_callb
 #define HF_UEVENT_CONST const
 #else
 #define HF_UEVENT_CONST
+#endif
+
+static inline const void *hf_uring_payload(const struct io_uring_cmd *cmd)
+{
+#ifdef HAVE_URING_SQE_CMD
+	return io_uring_sqe_cmd(cmd->sqe);
+#else
+	return cmd->cmd;
+#endif
+}
+
+static inline void hf_uring_done(struct io_uring_cmd *cmd, ssize_t ret, unsigned int issue_flags)
+{
+#ifdef HAVE_URING_CMD_DONE_4
+	io_uring_cmd_done(cmd, ret, 0, issue_flags);
+#else
+	io_uring_cmd_done(cmd, ret, issue_flags);
+#endif
+}
+
+static inline int hf_uring_import_fixed(struct io_uring_cmd *cmd, u64 addr, size_t len,
+					struct iov_iter *iter, unsigned int issue_flags)
+{
+#ifdef HAVE_URING_IMPORT_FIXED_6
+	return io_uring_cmd_import_fixed(addr, len, ITER_SOURCE, iter, cmd, issue_flags);
+#else
+	return io_uring_cmd_import_fixed(addr, len, ITER_SOURCE, iter, cmd);
+#endif
+}
+
+/* Older kernels wait for a command when its ring ends; they never cancel. */
+#ifndef HAVE_URING_CMD_CANCEL
+#define IO_URING_F_CANCEL 0U
+static inline void io_uring_cmd_mark_cancelable(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+}
 #endif
 
 #endif /* HF_COMPAT_H */

@@ -126,6 +126,7 @@ static int hf_arm_locked(struct hf_ctx *c, const u8 *corr, struct hf_reason *r)
 	} else {
 		trace_holdfast_state(a->index, a->state, HF_ARMED, HF_DET_ARMED);
 		a->state = HF_ARMED;
+		hf_stop_queued_locked(a);
 		a->emitted = false;
 		a->last_frame_ns = ktime_get_ns();
 		hf_control_event(a, c, HF_DET_ARMED, corr);
@@ -224,6 +225,7 @@ int hf_reset(struct hf_ctx *c, struct holdfast_control *ctl)
 			hf_hw_silence_locked(a);
 			trace_holdfast_state(a->index, a->state, HF_SILENT, HF_DET_RESET);
 			a->state = HF_SILENT;
+			hf_stop_queued_locked(a);
 			memset(&a->burst, 0, sizeof(a->burst));
 			hf_blackbox_thaw(a);
 			hf_control_event(a, c, HF_DET_RESET, ctl->corr);

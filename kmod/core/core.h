@@ -4,8 +4,9 @@
  * include it: theirs is holdfast_array.h.
  *
  * Locks, outermost first:
- *  lease io_lock (mutex)	one writer of a lease at a time; owns its frame buffer,
- *			held while user memory is read (which may take for ever)
+ *  lease io_lock (mutex)	one writer of a lease at a time; owns its frame buffer and
+ *			who may put into its queue; held while user memory is read
+ *			(which may take for ever): the play-out thread never takes it
  *  ops_sem (rwsem)	hardware is there; read-held around every op that may
  *			sleep, write-held by unregister to set @gone
  *  admit_lock (mutex)	one admission, envelope change, arm, reset or lease
@@ -13,6 +14,8 @@
  *			an account changes hands under it
  *  surface_lock (mutex)	points and means of the surface; held for one batch of visits,
  *			taken with or without admit_lock
+ *  queue_lock (spinlock)	the play-out queues of all leases; never taken in interrupt
+ *			context, so no silence ever waits for it
  *  lock (raw spinlock)	all that the governor's hard interrupt touches: what is
  *			used is charged there
  *  ev_lock (raw spinlock) event ring and black box; innermost
@@ -110,14 +113,31 @@ struct hf_event_rec {
 	struct hf_submitter who;
 };
 
-/* One frame, copied out of the caller's reach before anything looks at it. */
+/*
+ * One frame, copied out of the caller's reach before anything looks at it, with
+ * room for the channels of its array. Its owner alone touches it.
+ */
 struct hf_frame_buf {
 	u64 taken_ns;		/* CLOCK_MONOTONIC when the copy began */
+	struct hf_submitter who;
+	bool queued;		/* judged at its time, not at once; then these count: */
+	u64 stops;		/* array->stops when it was taken: one more and it is void */
+	u64 deadline_ns;	/* after it the frame is dropped */
 	struct holdfast_frame head;
-	u16 phase[HF_MAX_CHANNELS];
-	u16 amp[HF_MAX_CHANNELS];
 	struct holdfast_focus foci[HF_MAX_FOCI];
+	u16 *phase;		/* [channels], behind this structure: given, or computed from the foci */
+	u16 *amp;		/* ditto */
 };
+
+/* Bytes of the largest frame there is, as submitted. */
+#define HF_FRAME_MAX	(sizeof(struct holdfast_frame) + 4 * HF_MAX_CHANNELS + \
+			 HF_MAX_FOCI * sizeof(struct holdfast_focus))
+
+/* How a frame is submitted. */
+#define HF_SUBMIT_NOTURN BIT(0)	/* -EAGAIN instead of sleeping until FRAME_INTERVAL is over */
+#define HF_SUBMIT_NOROOM BIT(1)	/* -EAGAIN instead of sleeping until its queue has room */
+#define HF_SUBMIT_TRY	BIT(2)	/* -EAGAIN, without a verdict, instead of waiting for a lock */
+#define HF_SUBMIT_NOW	BIT(3)	/* neither FRAME_WAIT nor a presentation time is allowed */
 
 struct hf_lease {
 	struct kref ref;		/* lease file; array's list */
@@ -141,7 +161,8 @@ struct hf_lease {
 	u64 admitted, attenuated, rejected;	/* lock */
 	u64 cookie;			/* last frame; lock */
 	struct hf_submitter who;	/* last submitter; lock */
-	struct holdfast_frame_result last;	/* last verdict; io_lock */
+	struct holdfast_frame_result last;	/* last verdict given to a caller; lock */
+	struct hf_queue *queue;		/* written: io_lock and queue_lock; NULL: none */
 };
 
 struct hf_array {
@@ -189,6 +210,8 @@ struct hf_array {
 	u64 beat_ns;
 	bool gate_open;			/* enable(true) since the last silence() */
 	u64 silences;			/* calls of silence() */
+	u64 stops;			/* silences on command, trips, armings */
+	bool queue_kick;		/* queued frames may be void: the tick wakes the thread */
 	u64 outputs;			/* frames with sound that were put out */
 	bool emitted;			/* since the last arming */
 	u64 last_commit_ns;
@@ -219,6 +242,10 @@ struct hf_array {
 
 	struct hrtimer timer;
 	struct task_struct *sensor_task;
+	spinlock_t queue_lock;		/* see above */
+	struct list_head queues;	/* queue_lock */
+	struct task_struct *queue_task;	/* written: admit_lock; NULL until there is a queue */
+	bool queue_poked;		/* something for the thread to look at */
 	struct work_struct settle_work;	/* what a state change needs done where it may sleep */
 	bool confirm_due;		/* lock: silence to be read back */
 	u64 quiet_ns;			/* lock: when it was commanded */
@@ -234,7 +261,7 @@ struct hf_array {
 	struct holdfast_blackbox_entry *bb;	/* [HF_BLACKBOX] */
 	u64 bb_count;
 	bool bb_frozen;
-	wait_queue_head_t wait;		/* poll, FRAME_WAIT; woken from ev_work */
+	wait_queue_head_t wait;		/* poll, FRAME_WAIT, room; woken from ev_work, queue_task */
 
 	struct holdfast_status *status;	/* one zeroed page; written under lock */
 	struct device *hwmon;
@@ -311,6 +338,7 @@ struct hf_ctx {
 	struct hf_array *array;
 	struct hf_file *file;	/* device node; NULL on a lease */
 	struct hf_lease *lease;	/* NULL on a device node */
+	bool nonblock;		/* the file is O_NONBLOCK; looked at on leases only */
 };
 
 int hf_keeper_claim(struct hf_ctx *c, struct holdfast_keeper *k);
@@ -346,7 +374,17 @@ int hf_surface_ioctl(struct hf_ctx *c, unsigned int cmd, struct holdfast_surface
 enum hf_site_verb { HF_SITE_SET, HF_SITE_TIGHTEN };
 int hf_site_allowed(struct hf_ctx *c, enum hf_site_verb verb);	/* admit_lock */
 
-int hf_submit_frame(struct hf_lease *l, bool nonblock, struct holdfast_frame_result *res);
+/* @how: HF_SUBMIT_*. Copies need io_lock; judging @b does not. */
+struct hf_frame_buf *hf_frame_buf_new(u32 channels);
+int hf_frame_copy(struct hf_lease *l, struct iov_iter *from);
+int hf_submit_may(const struct hf_lease *l, const struct hf_frame_buf *b);	/* lock */
+int hf_submit_frame(struct hf_lease *l, struct hf_frame_buf *b, unsigned int how,
+		    struct holdfast_frame_result *res);
+int hf_submit_many(struct hf_lease *l, struct iov_iter *from, unsigned int how,
+		   struct holdfast_frame_result __user *out, u32 *count);
+void hf_malformed(struct hf_array *a);
+void hf_result_of(struct holdfast_frame_result *res, const struct hf_result *r, int err,
+		  u64 cookie);
 ssize_t hf_submit_iter(struct hf_lease *l, struct iov_iter *from, bool nonblock);
 int hf_submit_batch(struct hf_ctx *c, struct holdfast_submit *s);
 /* Opens the hardware's gate; admit_lock and ops_sem held. */
@@ -355,6 +393,43 @@ int hf_open_gate(struct hf_array *a);
 int hf_arm(struct hf_ctx *c, struct holdfast_control *ctl);
 int hf_reset(struct hf_ctx *c, struct holdfast_control *ctl);
 int hf_self_test(struct hf_ctx *c, struct holdfast_self_test *t);
+
+/* --- queue.c: frames that wait for their time, and the thread that plays them out */
+
+/* Queued frames whose verdicts come together. */
+struct hf_batch {
+	/* All verdicts are in: @b is the callee's. queue_lock held; must not sleep. */
+	void (*done)(struct hf_batch *b);
+	struct hf_lease *lease;
+	struct list_head frames;	/* gathered and not yet published */
+	u32 count;
+	u32 left;			/* verdicts to come; queue_lock */
+	bool cancelled;			/* queue_lock */
+	struct holdfast_frame_result res[];	/* [count]; queue_lock until it is done */
+};
+
+int hf_queue_ioctl(struct hf_ctx *c, struct holdfast_queue *arg);
+int hf_queue_put(struct hf_lease *l, bool nonblock);	/* l->buf; io_lock */
+ssize_t hf_queue_read(struct hf_lease *l, char __user *to, size_t size, bool nonblock);
+__poll_t hf_queue_poll(struct hf_lease *l, bool armed);
+void hf_queue_close(struct hf_lease *l);	/* nobody else uses the lease */
+void hf_queue_stop(struct hf_array *a);		/* gone; no tick */
+void hf_queue_kick(struct hf_array *a);		/* any context but NMI */
+/* In that order; io_lock. -errno: nothing is queued. */
+int hf_queue_gather(struct hf_lease *l, struct iov_iter *from, struct hf_batch *b);
+int hf_queue_publish(struct hf_batch *b);
+void hf_queue_cancel(struct hf_batch *b);	/* not after its command has been completed */
+
+/* What was queued is void. lock held; part of every silence, so no more than this. */
+static inline void hf_stop_queued_locked(struct hf_array *a)
+{
+	a->stops++;
+	a->queue_kick = true;
+}
+
+/* --- uring.c */
+struct io_uring_cmd;
+int hf_lease_fop_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
 
 /* --- chrdev.c */
 extern const struct file_operations hf_array_fops;

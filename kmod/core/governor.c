@@ -32,7 +32,11 @@ void hf_submitter_current(struct hf_submitter *who, const u8 *corr)
 	who->pid = task_tgid_nr(current);
 	who->uid = from_kuid_munged(&init_user_ns, current_uid());
 	/* Not get_task_comm(): its lock sleeps on PREEMPT_RT, and ours may be held. */
-	strscpy_pad(who->comm, current->comm, sizeof(who->comm));
+	/* A worker of io_uring says nothing to people; its process does. */
+	if (current->flags & PF_IO_WORKER)
+		strscpy_pad(who->comm, current->group_leader->comm, sizeof(who->comm));
+	else
+		strscpy_pad(who->comm, current->comm, sizeof(who->comm));
 	if (corr)
 		memcpy(who->corr, corr, sizeof(who->corr));
 	else
@@ -179,6 +183,7 @@ void hf_silence_locked(struct hf_array *a, const struct hf_submitter *who)
 
 	lockdep_assert_held(&a->lock);
 	hf_hw_silence_locked(a);
+	hf_stop_queued_locked(a);
 	hf_quiet_locked(a, ktime_get_ns());
 	hf_state_set_locked(a, HF_EV_SILENCE, HF_DET_SILENCED);
 	hf_status_update_locked(a, ktime_get_ns());
@@ -274,6 +279,7 @@ void hf_trip_locked(struct hf_array *a, enum holdfast_cause cause, enum holdfast
 	if (sev == HOLDFAST_SEV_EMERGENCY && !a->gone && a->ops->cut_power)
 		a->ops->cut_power(a->priv);
 	silence_ns = ktime_get_mono_fast_ns();
+	hf_stop_queued_locked(a);
 
 	if (sev == HOLDFAST_SEV_EMERGENCY)
 		a->self_test_due = true;
@@ -465,6 +471,7 @@ static enum hrtimer_restart hf_tick(struct hrtimer *timer)
 	u64 due = ktime_to_ns(hrtimer_get_expires(timer));
 	unsigned long flags;
 	u64 now, late;
+	bool kick;
 
 	raw_spin_lock_irqsave(&a->lock, flags);
 	now = ktime_get_ns();
@@ -484,8 +491,12 @@ static enum hrtimer_restart hf_tick(struct hrtimer *timer)
 	if (a->confirm_due && !a->emitter)
 		hf_settle_kick(a);
 	hf_status_update_locked(a, now);
+	kick = a->queue_kick;
+	a->queue_kick = false;
 	raw_spin_unlock_irqrestore(&a->lock, flags);
 	hf_events_kick(a);
+	if (kick)
+		hf_queue_kick(a);
 
 	trace_holdfast_tick(a->index, late, ktime_get_ns() - now);
 	hrtimer_forward_now(timer, ns_to_ktime(HF_TICK_NS));

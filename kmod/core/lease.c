@@ -69,6 +69,7 @@ void hf_lease_end_locked(struct hf_lease *l, int err, enum hf_event_detail why)
 	if (l->ended)
 		return;
 	l->ended = err;
+	a->queue_kick = true;
 	l->account->leases--;	/* once it is 0 the account may be another's */
 	a->nleases--;
 	hf_lease_event(l, why);
@@ -147,7 +148,7 @@ static struct hf_lease *hf_lease_new(struct hf_array *a, const struct holdfast_l
 	l->last.reason = (struct holdfast_reason){ HOLDFAST_LIM_NONE, HOLDFAST_NOWHERE, 0, 0 };
 	memcpy(l->corr, arg->corr, sizeof(l->corr));
 	hf_submitter_current(&l->who, l->corr);
-	l->buf = kvzalloc(sizeof(*l->buf), GFP_KERNEL);
+	l->buf = hf_frame_buf_new(a->np->channels);
 	ret = l->buf ? hf_lease_envelope(l, arg) : -ENOMEM;
 	if (ret) {
 		kref_put(&l->ref, hf_lease_free);
@@ -366,8 +367,14 @@ static int hf_lease_fop_release(struct inode *inode, struct file *file)
 	struct hf_lease *l = file->private_data;
 
 	hf_lease_delist(l, EKEYREVOKED, HF_DET_CLOSED);
+	hf_queue_close(l);
 	kref_put(&l->ref, hf_lease_free);
 	return 0;
+}
+
+static ssize_t hf_lease_fop_read(struct file *file, char __user *to, size_t size, loff_t *pos)
+{
+	return hf_queue_read(file->private_data, to, size, file->f_flags & O_NONBLOCK);
 }
 
 static ssize_t hf_lease_fop_write(struct kiocb *iocb, struct iov_iter *from)
@@ -381,7 +388,11 @@ static ssize_t hf_lease_fop_write(struct kiocb *iocb, struct iov_iter *from)
 static long hf_lease_fop_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct hf_lease *l = file->private_data;
-	struct hf_ctx c = { .array = l->array, .lease = l };
+	struct hf_ctx c = {
+		.array = l->array,
+		.lease = l,
+		.nonblock = file->f_flags & O_NONBLOCK,
+	};
 
 	return hf_ioctl(&c, cmd, (void __user *)arg);
 }
@@ -391,6 +402,7 @@ static __poll_t hf_lease_fop_poll(struct file *file, poll_table *wait)
 	struct hf_lease *l = file->private_data;
 	struct hf_array *a = l->array;
 	unsigned long flags;
+	bool armed = false;
 	__poll_t mask;
 
 	poll_wait(file, &a->wait, wait);
@@ -398,10 +410,10 @@ static __poll_t hf_lease_fop_poll(struct file *file, poll_table *wait)
 	raw_spin_lock_irqsave(&a->lock, flags);
 	if (l->ended)
 		mask |= EPOLLHUP;
-	else if (a->state == HF_ARMED || a->state == HF_EMITTING)
-		mask |= EPOLLOUT | EPOLLWRNORM;
+	else
+		armed = a->state == HF_ARMED || a->state == HF_EMITTING;
 	raw_spin_unlock_irqrestore(&a->lock, flags);
-	return mask;
+	return mask | hf_queue_poll(l, armed);
 }
 
 static int hf_lease_fop_mmap(struct file *file, struct vm_area_struct *vma)
@@ -414,7 +426,9 @@ static int hf_lease_fop_mmap(struct file *file, struct vm_area_struct *vma)
 const struct file_operations hf_lease_fops = {
 	.owner = THIS_MODULE,
 	.release = hf_lease_fop_release,
+	.read = hf_lease_fop_read,
 	.write_iter = hf_lease_fop_write,
+	.uring_cmd = hf_lease_fop_uring_cmd,
 	.unlocked_ioctl = hf_lease_fop_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.poll = hf_lease_fop_poll,

@@ -3,6 +3,8 @@
  * Loading and unloading of holdfast.ko, and the proof that the numbers of the
  * UAPI and of the rules are the same. The module has no parameters.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/init.h>
 #include <linux/module.h>
 
@@ -50,6 +52,7 @@ static int __init hf_init(void)
 	ret = hf_notifiers_init();
 	if (ret)
 		goto err_netlink;
+	pr_info("sums: %s\n", hf_dot_best()->name);
 	return 0;
 
 err_netlink:

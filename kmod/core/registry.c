@@ -216,6 +216,8 @@ static struct hf_array *hf_array_new(struct device *parent, const struct hf_arra
 	mutex_init(&a->surface_lock);
 	raw_spin_lock_init(&a->lock);
 	INIT_LIST_HEAD(&a->leases);
+	spin_lock_init(&a->queue_lock);
+	INIT_LIST_HEAD(&a->queues);
 	INIT_LIST_HEAD(&a->node);
 	INIT_WORK(&a->settle_work, hf_settle);
 	init_waitqueue_head(&a->wait);
@@ -423,6 +425,7 @@ void holdfast_array_unregister(struct hf_array *a)
 	raw_spin_unlock_irqrestore(&a->lock, flags);
 	up_write(&a->ops_sem);
 	hf_surface_stop(a);	/* no call can start it again */
+	hf_queue_stop(a);
 	flush_work(&a->settle_work);
 
 	hf_event_push(a, &ev);

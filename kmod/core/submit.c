@@ -2,36 +2,80 @@
 /*
  * The way of a frame from a lease to the outputs. Copied first, judged on the
  * copy by rules/admit.c, committed under the raw lock. Nothing reaches hardware
- * by any other way.
+ * by any other way: what is queued (queue.c) comes here at its time, what
+ * io_uring brings (uring.c) at once.
  */
 #include <linux/module.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 #include <linux/uio.h>
 
 #include "compat.h"
 #include "core.h"
+#include "rules/focus.h"
 #include "trace.h"
 
 #define HF_REFUSED_EVENT_NS	(500 * NSEC_PER_MSEC)
 #define HF_SUBMIT_TRIES		4
+#define HF_FRAME_FLAGS		(HOLDFAST_FRAME_ATTENUATE | HOLDFAST_FRAME_WAIT | \
+				 HOLDFAST_FRAME_COMPUTE)
+
+/* Bytes of a whole frame with this header */
+static size_t hf_frame_bytes(const struct holdfast_frame *h)
+{
+	return sizeof(*h) + (h->flags & HOLDFAST_FRAME_COMPUTE ? 0 : 4 * h->channels) +
+	       h->foci * sizeof(struct holdfast_focus);
+}
+
+/* Of a frame with phases of its own amp and phase of its foci are 0; of foci alone they say all. */
+static int hf_frame_foci(const struct hf_nameplate *np, struct hf_frame_buf *b)
+{
+	struct hf_aim aim[HF_MAX_FOCI];
+	u32 i;
+
+	for (i = 0; i < b->head.foci; i++) {
+		const struct holdfast_focus *f = &b->foci[i];
+
+		if (!(b->head.flags & HOLDFAST_FRAME_COMPUTE) && (f->amp || f->phase))
+			return -EINVAL;
+		aim[i] = (struct hf_aim){ f->x_um, f->y_um, f->z_um, f->amp, f->phase };
+	}
+	if (!(b->head.flags & HOLDFAST_FRAME_COMPUTE))
+		return 0;
+	if (!hf_focus_check(aim, b->head.foci))
+		return -EINVAL;
+	hf_focus_frame(np, aim, b->head.foci, b->phase, b->amp);
+	return 0;
+}
+
+struct hf_frame_buf *hf_frame_buf_new(u32 channels)
+{
+	struct hf_frame_buf *b = kvzalloc(sizeof(*b) + 4 * channels, GFP_KERNEL_ACCOUNT);
+
+	if (b) {
+		b->phase = (u16 *)(b + 1);
+		b->amp = b->phase + channels;
+	}
+	return b;
+}
 
 /*
- * Copies one frame out of @from into the lease's buffer and checks its form.
+ * Copies one frame out of @from into the lease's buffer, checks its form and, where
+ * it is foci alone, computes its phases and amplitudes there.
  * -EMSGSIZE: less than a frame; -EINVAL: malformed. Nothing is consumed then.
  */
-static int hf_frame_copy(struct hf_lease *l, struct iov_iter *from)
+int hf_frame_copy(struct hf_lease *l, struct iov_iter *from)
 {
 	const u32 n = l->array->np->channels;
 	struct hf_frame_buf *b = l->buf;
 	struct holdfast_frame *h = &b->head;
 	size_t avail = iov_iter_count(from), took;
-	u32 i;
 
 	lockdep_assert_held(&l->io_lock);
 	memset(&b->head, 0, sizeof(b->head));
 	b->taken_ns = ktime_get_ns();
+	b->queued = false;
+	hf_submitter_current(&b->who, l->corr);
 	if (avail < sizeof(*h))
 		return -EMSGSIZE;
 	took = copy_from_iter(h, sizeof(*h), from);
@@ -40,8 +84,8 @@ static int hf_frame_copy(struct hf_lease *l, struct iov_iter *from)
 		return -EFAULT;
 	}
 	if (h->magic != HOLDFAST_FRAME_MAGIC || h->channels != n || h->foci > HOLDFAST_MAX_FOCI ||
-	    (h->flags & ~(HOLDFAST_FRAME_ATTENUATE | HOLDFAST_FRAME_WAIT)) || h->present_ns ||
-	    h->size != sizeof(*h) + 4 * n + h->foci * sizeof(b->foci[0])) {
+	    (h->flags & ~HF_FRAME_FLAGS) || (h->present_ns && !l->queue) ||
+	    h->size != hf_frame_bytes(h)) {
 		iov_iter_revert(from, took);
 		return -EINVAL;
 	}
@@ -49,18 +93,18 @@ static int hf_frame_copy(struct hf_lease *l, struct iov_iter *from)
 		iov_iter_revert(from, took);
 		return -EMSGSIZE;
 	}
-	took += copy_from_iter(b->phase, 2 * n, from);
-	took += copy_from_iter(b->amp, 2 * n, from);
+	if (!(h->flags & HOLDFAST_FRAME_COMPUTE)) {
+		took += copy_from_iter(b->phase, 2 * n, from);
+		took += copy_from_iter(b->amp, 2 * n, from);
+	}
 	took += copy_from_iter(b->foci, h->foci * sizeof(b->foci[0]), from);
 	if (took != h->size) {
 		iov_iter_revert(from, took);
 		return -EFAULT;
 	}
-	for (i = 0; i < h->foci; i++) {
-		if (b->foci[i].reserved) {
-			iov_iter_revert(from, took);
-			return -EINVAL;
-		}
+	if (hf_frame_foci(l->array->np, b)) {
+		iov_iter_revert(from, took);
+		return -EINVAL;
 	}
 	return 0;
 }
@@ -79,21 +123,38 @@ static void hf_request_of(const struct hf_frame_buf *b, struct hf_request *req)
 						  b->foci[i].z_um };
 }
 
-/* May this lease submit this frame in this state? lock held. */
+/* Are frames like this one taken from this lease in this state? lock held. */
+int hf_submit_may(const struct hf_lease *l, const struct hf_frame_buf *b)
+{
+	const struct hf_array *a = l->array;
+	u32 rights = HOLDFAST_RIGHT_FRAMES;
+	int ret;
+
+	lockdep_assert_held(&a->lock);
+	if (!(b->head.flags & HOLDFAST_FRAME_COMPUTE))
+		rights |= HOLDFAST_RIGHT_RAW;
+	ret = hf_lease_usable(l, rights);
+	if (ret)
+		return ret;
+	if (a->state == HF_TRIPPED)
+		return -ESHUTDOWN;
+	return a->state == HF_SILENT ? -ENOTCONN : 0;
+}
+
+/* May this frame be put out now? Asked again right before it is. lock held. */
 static int hf_submit_allowed(const struct hf_lease *l, const struct hf_frame_buf *b)
 {
 	const struct hf_array *a = l->array;
 	int ret;
 
 	lockdep_assert_held(&a->lock);
-	ret = hf_lease_usable(l, b->head.foci ? HOLDFAST_RIGHT_FRAMES :
-						HOLDFAST_RIGHT_FRAMES | HOLDFAST_RIGHT_RAW);
+	if (b->queued && b->stops != a->stops)
+		return -ECANCELED;
+	if (b->queued && ktime_get_ns() > b->deadline_ns)
+		return -ETIME;
+	ret = hf_submit_may(l, b);
 	if (ret)
 		return ret;
-	if (a->state == HF_TRIPPED)
-		return -ESHUTDOWN;
-	if (a->state == HF_SILENT)
-		return -ENOTCONN;
 	/* One tenant's frame is not taken away by another's, not even by silence. */
 	return a->emitter && a->emitter->tenant != l->tenant ? -EBUSY : 0;
 }
@@ -232,7 +293,8 @@ static void hf_all_off_locked(struct hf_lease *l, u64 now)
  * is written under the lock, so that no trip can come in between; other
  * hardware has a gate that silence() shuts, and its commit() then fails.
  */
-static int hf_commit(struct hf_lease *l, u32 derate_q16, u64 silences)
+static int hf_commit(struct hf_lease *l, const struct hf_frame_buf *b, u32 derate_q16,
+		     u64 silences)
 {
 	struct hf_array *a = l->array;
 	const struct hf_wire *wire;
@@ -241,7 +303,7 @@ static int hf_commit(struct hf_lease *l, u32 derate_q16, u64 silences)
 
 	lockdep_assert_held(&a->admit_lock);
 	raw_spin_lock_irqsave(&a->lock, flags);
-	ret = hf_submit_allowed(l, l->buf);
+	ret = hf_submit_allowed(l, b);
 	if (!ret && (a->derate_q16 < derate_q16 || a->silences != silences))
 		ret = -EAGAIN;
 	if (ret)
@@ -277,7 +339,7 @@ out:
 	return ret;
 }
 
-static void hf_account(struct hf_lease *l, const struct hf_result *r)
+static void hf_account(struct hf_lease *l, const struct hf_frame_buf *b, const struct hf_result *r)
 {
 	struct hf_array *a = l->array;
 	struct holdfast_blackbox_entry e = {
@@ -299,24 +361,24 @@ static void hf_account(struct hf_lease *l, const struct hf_result *r)
 		a->n_admitted++;
 	}
 	raw_spin_unlock_irqrestore(&a->lock, flags);
-	trace_holdfast_output(a->index, l->id, l->buf->head.cookie, task_tgid_nr(current),
-			      l->buf->taken_ns, emit_ns);
+	trace_holdfast_output(a->index, l->id, b->head.cookie, b->who.pid, b->taken_ns, emit_ns);
 }
 
 /* What the frame is judged against, as of now, and how often silence() had been called. */
-static int hf_snapshot(struct hf_lease *l, struct hf_context *ctx, struct hf_quota *quota,
-		       u64 *silences)
+static int hf_snapshot(struct hf_lease *l, const struct hf_frame_buf *b, struct hf_context *ctx,
+		       struct hf_quota *quota, u64 *silences)
 {
 	struct hf_array *a = l->array;
 	unsigned long flags;
 	int ret;
 
 	raw_spin_lock_irqsave(&a->lock, flags);
-	ret = hf_submit_allowed(l, l->buf);
+	ret = hf_submit_allowed(l, b);
 	if (!ret) {
 		ctx->now_ns = ktime_get_ns();
 		hf_advance_locked(a, ctx->now_ns);
-		*a->model_copy = *a->model;
+		hf_model_copy(a->model_copy, a->model,
+			      !hf_limit_loosest(&l->rs->rules.env, HF_LIM_DOSE));
 		ctx->model = a->model_copy;
 		ctx->last_commit_ns = a->last_commit_ns;
 		ctx->last = a->emitter ? a->wire : NULL;
@@ -325,15 +387,15 @@ static int hf_snapshot(struct hf_lease *l, struct hf_context *ctx, struct hf_quo
 		*quota = l->account->quota;
 		ctx->quota = quota;
 		*silences = a->silences;
-		l->cookie = l->buf->head.cookie;
-		hf_submitter_current(&l->who, l->corr);
+		l->cookie = b->head.cookie;
+		l->who = b->who;
 	}
 	raw_spin_unlock_irqrestore(&a->lock, flags);
 	return ret;
 }
 
-static int hf_judge_and_commit(struct hf_lease *l, const struct hf_request *req,
-			       struct hf_result *r)
+static int hf_judge_and_commit(struct hf_lease *l, const struct hf_frame_buf *b,
+			       const struct hf_request *req, struct hf_result *r)
 {
 	struct hf_array *a = l->array;
 	struct hf_context ctx;
@@ -345,13 +407,13 @@ static int hf_judge_and_commit(struct hf_lease *l, const struct hf_request *req,
 
 	lockdep_assert_held(&a->admit_lock);
 	for (i = 0; i < HF_SUBMIT_TRIES && ret == -EAGAIN; i++) {
-		ret = hf_snapshot(l, &ctx, &quota, &silences);
+		ret = hf_snapshot(l, b, &ctx, &quota, &silences);
 		if (ret)
 			return ret;
 		hf_admit(&l->rs->rules, &ctx, req, a->scratch, a->wire_next, r);
 		if (r->verdict == HF_REJECT)
 			return hf_reason_is_quota(&r->reason) ? -EDQUOT : -ERANGE;
-		ret = hf_commit(l, ctx.derate_q16, silences);
+		ret = hf_commit(l, b, ctx.derate_q16, silences);
 	}
 	if (ret != -EAGAIN)
 		return ret;
@@ -363,7 +425,7 @@ static int hf_judge_and_commit(struct hf_lease *l, const struct hf_request *req,
 }
 
 /* Sleeps until the frame interval lets another frame through. */
-static int hf_wait_turn(struct hf_lease *l, bool nonblock)
+static int hf_wait_turn(struct hf_lease *l, const struct hf_frame_buf *b, bool nonblock)
 {
 	struct hf_array *a = l->array;
 	unsigned long flags;
@@ -372,7 +434,7 @@ static int hf_wait_turn(struct hf_lease *l, bool nonblock)
 
 	for (;;) {
 		raw_spin_lock_irqsave(&a->lock, flags);
-		ret = hf_submit_allowed(l, l->buf);
+		ret = hf_submit_allowed(l, b);
 		left = (s64)(a->last_commit_ns + l->rs->rules.env.limit[HF_LIM_FRAME_INTERVAL] -
 			     ktime_get_ns());
 		if (!a->last_commit_ns)
@@ -399,8 +461,7 @@ static int hf_wait_turn(struct hf_lease *l, bool nonblock)
 	}
 }
 
-static void hf_result_of(struct holdfast_frame_result *res, const struct hf_result *r, int err,
-			 u64 cookie)
+void hf_result_of(struct holdfast_frame_result *res, const struct hf_result *r, int err, u64 cookie)
 {
 	*res = (struct holdfast_frame_result){
 		.verdict = err ? HOLDFAST_VERDICT_REJECT : r->verdict,
@@ -411,14 +472,59 @@ static void hf_result_of(struct holdfast_frame_result *res, const struct hf_resu
 	};
 }
 
+/* The locks that judging needs. -EAGAIN: HF_SUBMIT_TRY, and somebody else has one. */
+static int hf_submit_enter(struct hf_array *a, unsigned int how)
+{
+	if (!(how & HF_SUBMIT_TRY)) {
+		down_read(&a->ops_sem);
+		mutex_lock(&a->admit_lock);
+		return 0;
+	}
+	if (!down_read_trylock(&a->ops_sem))
+		return -EAGAIN;
+	if (mutex_trylock(&a->admit_lock))
+		return 0;
+	up_read(&a->ops_sem);
+	return -EAGAIN;
+}
+
+static void hf_submit_leave(struct hf_array *a)
+{
+	mutex_unlock(&a->admit_lock);
+	up_read(&a->ops_sem);
+}
+
+/* What a judgement leaves behind, whoever asked for it. admit_lock held. */
+static void hf_submit_book(struct hf_lease *l, const struct hf_frame_buf *b,
+			   const struct hf_result *r, int err)
+{
+	struct hf_array *a = l->array;
+	unsigned long flags;
+
+	if (!err) {
+		hf_account(l, b, r);
+	} else if (err == -ERANGE) {
+		raw_spin_lock_irqsave(&a->lock, flags);
+		hf_refused(l, r, ktime_get_ns());
+		raw_spin_unlock_irqrestore(&a->lock, flags);
+	} else if (err == -EDQUOT) {
+		raw_spin_lock_irqsave(&a->lock, flags);
+		hf_refused_quota(l, &r->reason);
+		raw_spin_unlock_irqrestore(&a->lock, flags);
+	}
+}
+
 /**
- * hf_submit_frame() - judge and commit the frame in the lease's buffer
- * @l:	io_lock held, buffer filled by hf_frame_copy()
- * @nonblock: -EAGAIN instead of waiting for the frame interval
- * @res: verdict
- * Return: 0 (admitted or attenuated) or -errno as in uapi.
+ * hf_submit_frame() - judge and commit a frame
+ * @l:	lease
+ * @b:	filled by hf_frame_copy(); the caller's alone
+ * @how: HF_SUBMIT_*
+ * @res: verdict; of a frame that was not queued also LAST_VERDICT's
+ * Return: 0 (admitted or attenuated) or -errno as in uapi. -EAGAIN with
+ *	HF_SUBMIT_TRY or of a queued frame: no verdict, nothing has happened.
  */
-int hf_submit_frame(struct hf_lease *l, bool nonblock, struct holdfast_frame_result *res)
+int hf_submit_frame(struct hf_lease *l, struct hf_frame_buf *b, unsigned int how,
+		    struct holdfast_frame_result *res)
 {
 	struct hf_result r = { .verdict = HF_REJECT,
 			       .reason = hf_reason(HF_LIM_NONE, HF_NOWHERE, 0, 0) };
@@ -428,144 +534,39 @@ int hf_submit_frame(struct hf_lease *l, bool nonblock, struct holdfast_frame_res
 	u64 start;
 	int ret = 0;
 
-	lockdep_assert_held(&l->io_lock);
-	hf_request_of(l->buf, &req);
+	hf_request_of(b, &req);
 	start = ktime_get_ns();
 again:
-	if (l->buf->head.flags & HOLDFAST_FRAME_WAIT) {
-		ret = hf_wait_turn(l, nonblock);
+	if (b->head.flags & HOLDFAST_FRAME_WAIT) {
+		ret = hf_wait_turn(l, b, how & HF_SUBMIT_NOTURN);
+		if (ret == -EAGAIN && b->queued)
+			return ret;
 		start = ktime_get_ns();
 	}
 	if (!ret) {
-		down_read(&a->ops_sem);
-		mutex_lock(&a->admit_lock);
-		ret = a->gone ? -ENODEV : hf_judge_and_commit(l, &req, &r);
+		ret = hf_submit_enter(a, how);
+		if (ret)
+			return ret;
+		ret = a->gone ? -ENODEV : hf_judge_and_commit(l, b, &req, &r);
 		/* Another lease was quicker: that is no refusal of a frame that waits. */
-		if (ret == -ERANGE && (l->buf->head.flags & HOLDFAST_FRAME_WAIT) &&
+		if (ret == -ERANGE && (b->head.flags & HOLDFAST_FRAME_WAIT) &&
 		    r.reason.limit == HF_LIM_FRAME_INTERVAL) {
-			mutex_unlock(&a->admit_lock);
-			up_read(&a->ops_sem);
+			hf_submit_leave(a);
 			ret = 0;
 			goto again;
 		}
-		if (ret == -ERANGE) {
-			raw_spin_lock_irqsave(&a->lock, flags);
-			hf_refused(l, &r, ktime_get_ns());
-			raw_spin_unlock_irqrestore(&a->lock, flags);
-		} else if (ret == -EDQUOT) {
-			raw_spin_lock_irqsave(&a->lock, flags);
-			hf_refused_quota(l, &r.reason);
-			raw_spin_unlock_irqrestore(&a->lock, flags);
-		} else if (!ret) {
-			hf_account(l, &r);
-		}
-		mutex_unlock(&a->admit_lock);
-		up_read(&a->ops_sem);
+		hf_submit_book(l, b, &r, ret);
+		hf_submit_leave(a);
 	}
-	if (ret == -EKEYREVOKED) {
-		raw_spin_lock_irqsave(&a->lock, flags);
+	raw_spin_lock_irqsave(&a->lock, flags);
+	if (ret == -EKEYREVOKED)
 		r.reason = l->end_reason;
-		raw_spin_unlock_irqrestore(&a->lock, flags);
-	}
-	hf_result_of(res, &r, ret, l->buf->head.cookie);
-	l->last = *res;
+	hf_result_of(res, &r, ret, b->head.cookie);
+	if (!b->queued)
+		l->last = *res;
+	raw_spin_unlock_irqrestore(&a->lock, flags);
 	trace_holdfast_frame(a->index, l->id, res->cookie, res->verdict, r.reason.limit,
 			     r.reason.where, r.reason.measured, r.reason.bound, res->scale_q16,
-			     ktime_get_ns() - start, task_tgid_nr(current));
+			     ktime_get_ns() - start, b->who.pid);
 	return ret;
-}
-
-static int hf_submit_next(struct hf_lease *l, struct iov_iter *from, bool nonblock,
-			  struct holdfast_frame_result *res)
-{
-	struct hf_array *a = l->array;
-	unsigned long flags;
-	int ret = hf_frame_copy(l, from);
-
-	if (!ret) {
-		ret = hf_submit_frame(l, nonblock, res);
-		if (ret)
-			iov_iter_revert(from, l->buf->head.size);
-		return ret;
-	}
-	if (ret != -EFAULT) {
-		raw_spin_lock_irqsave(&a->lock, flags);
-		a->n_malformed++;
-		raw_spin_unlock_irqrestore(&a->lock, flags);
-	}
-	*res = (struct holdfast_frame_result){
-		.verdict = HOLDFAST_VERDICT_REJECT,
-		.error = -ret,
-		.cookie = l->buf->head.cookie,
-		.reason = { HOLDFAST_LIM_NONE, HOLDFAST_NOWHERE, 0, 0 },
-	};
-	l->last = *res;
-	return ret;
-}
-
-/* write(2): whole frames back to back. A refused frame ends it; what went before counts. */
-ssize_t hf_submit_iter(struct hf_lease *l, struct iov_iter *from, bool nonblock)
-{
-	struct holdfast_frame_result res;
-	size_t done = 0, before;
-	int ret = 0;
-
-	if (mutex_lock_interruptible(&l->io_lock))
-		return -ERESTARTSYS;
-	while (!ret && iov_iter_count(from)) {
-		before = iov_iter_count(from);
-		ret = hf_submit_next(l, from, nonblock, &res);
-		done += before - iov_iter_count(from);
-		if (!ret && signal_pending(current) && iov_iter_count(from))
-			ret = -ERESTARTSYS;
-		cond_resched();
-	}
-	mutex_unlock(&l->io_lock);
-	return done ? done : ret;
-}
-
-/*
- * HOLDFAST_IOC_SUBMIT: a verdict for each frame. Refused frames do not end it;
- * a malformed one does, because the next cannot be found.
- */
-int hf_submit_batch(struct hf_ctx *c, struct holdfast_submit *s)
-{
-	struct holdfast_frame_result __user *out = u64_to_user_ptr(s->results);
-	struct holdfast_frame_result res;
-	struct hf_lease *l = c->lease;
-	struct iov_iter from;
-	u32 n = 0;
-	int ret = 0;
-
-	if (!l)
-		return -ENOTTY;
-	if (s->flags || s->reserved || !s->count || s->count > HOLDFAST_MAX_BATCH)
-		return -EINVAL;
-	if (s->bytes > (u64)HOLDFAST_MAX_BATCH * sizeof(struct hf_frame_buf))
-		return -EMSGSIZE;
-	if (!access_ok(u64_to_user_ptr(s->frames), s->bytes))
-		return -EFAULT;
-	if (mutex_lock_interruptible(&l->io_lock))
-		return -ERESTARTSYS;
-	iov_iter_ubuf(&from, ITER_SOURCE, u64_to_user_ptr(s->frames), s->bytes);
-	while (n < s->count && iov_iter_count(&from)) {
-		ret = hf_submit_next(l, &from, false, &res);
-		if (ret == -ERESTARTSYS || ret == -EFAULT)
-			break;
-		if (copy_to_user(&out[n], &res, sizeof(res))) {
-			ret = -EFAULT;
-			break;
-		}
-		n++;
-		if (ret && ret != -ERANGE)
-			break;
-		if (ret)
-			iov_iter_advance(&from, l->buf->head.size);
-		ret = 0;
-		cond_resched();
-	}
-	mutex_unlock(&l->io_lock);
-	s->count = n;
-	/* The verdicts say what went wrong with which frame. */
-	return ret == -EFAULT || (ret == -ERESTARTSYS && !n) ? ret : 0;
 }

@@ -105,6 +105,27 @@ TRACE_EVENT(holdfast_output,
 		  __entry->submit_ns, __entry->emit_ns)
 );
 
+TRACE_EVENT(holdfast_queue,
+	TP_PROTO(u32 index, u64 lease, u32 pid, u32 queued, u32 room),
+	TP_ARGS(index, lease, pid, queued, room),
+	TP_STRUCT__entry(
+		__field(u64, lease)
+		__field(u32, index)
+		__field(u32, pid)
+		__field(u32, queued)
+		__field(u32, room)
+	),
+	TP_fast_assign(
+		__entry->lease = lease;
+		__entry->index = index;
+		__entry->pid = pid;
+		__entry->queued = queued;
+		__entry->room = room;
+	),
+	TP_printk("index=%u lease=%llu pid=%u queued=%u room=%u", __entry->index,
+		  __entry->lease, __entry->pid, __entry->queued, __entry->room)
+);
+
 TRACE_EVENT(holdfast_state,
 	TP_PROTO(u32 index, u32 from, u32 to, u32 detail),
 	TP_ARGS(index, from, to, detail),

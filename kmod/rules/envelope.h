@@ -42,6 +42,14 @@ enum hf_env_status {
 /* Top of the lattice: every limit at its loosest, all channels, no fence. */
 void hf_envelope_loosest(struct hf_envelope *e);
 
+/* Is the limit at the loose end of its range, so that nothing can break it? */
+static inline bool hf_limit_loosest(const struct hf_envelope *e, u32 id)
+{
+	s64 v = e->limit[id];
+
+	return hf_limits[id].sense == HF_CEIL ? v >= hf_limits[id].max : v <= hf_limits[id].min;
+}
+
 /* A limit given in ms, as ns. */
 static inline u64 hf_limit_ns(const struct hf_envelope *e, enum hf_limit ms_limit)
 {

@@ -197,6 +197,16 @@ void hf_model_advance(struct hf_model *m, const struct hf_nameplate *np, u64 now
 	m->now_ns = now_ns;
 }
 
+void hf_model_copy(struct hf_model *to, const struct hf_model *from, bool dose)
+{
+	memcpy(to, from, offsetof(struct hf_model, chan_power_uw));
+	memcpy(to->chan_rise_uk, from->chan_rise_uk,
+	       from->channels * sizeof(from->chan_rise_uk[0]));
+	to->points = dose ? from->points : 0;
+	memcpy(to->dose_q16, from->dose_q16, to->points * sizeof(from->dose_q16[0]));
+	memcpy(to->dose_rem, from->dose_rem, to->points * sizeof(from->dose_rem[0]));
+}
+
 u64 hf_model_power_uw(const struct hf_nameplate *np, const u16 *amp_q16, u32 channels)
 {
 	u64 sum = 0;

@@ -106,6 +106,12 @@ void hf_model_init(struct hf_model *m, const struct hf_nameplate *np, u64 now_ns
 void hf_model_advance(struct hf_model *m, const struct hf_nameplate *np, u64 now_ns);
 
 /*
+ * What an admission looks at, as it is in @from: everything but the output's share of
+ * it, the doses only if @dose (else @to has no points).
+ */
+void hf_model_copy(struct hf_model *to, const struct hf_model *from, bool dose);
+
+/*
  * Electrical power of a set of amplitudes, uW: sum over a > 0 of p_drive +
  * a^2 p_acoustic, every channel rounded up.
  */

@@ -5,6 +5,7 @@
  * rules are right (that is tests/unit); nothing else may depend on it.
  */
 #include "admit.h"
+#include "focus.h"
 #include "trig.h"
 
 #define CHANNELS	8
@@ -46,7 +47,8 @@ static bool trig_wrong(void)
 	       hf_cos_q30(0x12345678) != 968335303 || hf_cos_q30(0xfedcba98) != 1073323189 ||
 	       hf_isqrt64(123456789012345678ULL) != 351364182 || hf_isqrt64(U64_MAX) != U32_MAX ||
 	       hf_amp_of_duty(5000) != 15557 || hf_amp_of_duty(32768) != HF_AMP_FULL ||
-	       hf_piston_q30(0xa0000000) != 187715682;
+	       hf_piston_q30(0xa0000000) != 187715682 || hf_atan2_turn(-3, -4) != 2587358711U ||
+	       hf_atan2_turn(123456789, -987654321) != 2062478823U;
 }
 
 /* FNV-1a: every entry of the table counts */
@@ -73,6 +75,23 @@ static bool field_wrong(const struct hf_rules *r, struct hf_field_work *w)
 	return p->gsum_upa != 572225090 || hf_field_sum_mpa(p, w, 0) != 288764 ||
 	       hf_field_bound_mpa(p, w, 0, CHANNELS, 0) != 132495 ||
 	       hf_field_bound_mpa(p, w, 0, CHANNELS, 656) != 135386;
+}
+
+/* Two foci, some channels where they cancel */
+static bool focus_wrong(const struct hf_nameplate *np, u16 *phase, u16 *amp)
+{
+	static const struct hf_aim aim[] = {
+		{ 20000, -10000, 100000, 40000, 0 }, { -20000, 10000, 80000, 20000, 16384 },
+	};
+	static const u16 phases[CHANNELS] = {
+		42856, 57991, 15779, 17496, 37244, 53543, 10871, 9419,
+	};
+	static const u16 amps[CHANNELS] = {
+		55302, 30964, 57054, 22843, 26471, 57608, 29913, 52000,
+	};
+
+	hf_focus_frame(np, aim, 2, phase, amp);
+	return memcmp(phase, phases, sizeof(phases)) || memcmp(amp, amps, sizeof(amps));
 }
 
 /* Focused on the fence point: refused, or turned down to its limit; quiet or masked: admitted */
@@ -136,5 +155,7 @@ int hf_rules_self_test(struct hf_scratch *scratch, struct hf_rules *r, struct hf
 		return 4;
 	if (admission_wrong(scratch, r, w))
 		return 5;
+	if (focus_wrong(np, w->phase, w->level))
+		return 6;
 	return 0;
 }

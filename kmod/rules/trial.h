@@ -38,9 +38,7 @@ static inline s64 limit(const struct hf_rules *r, u32 id)
 
 static inline bool loosest(const struct hf_rules *r, u32 id)
 {
-	s64 v = r->env.limit[id];
-
-	return hf_limits[id].sense == HF_CEIL ? v >= hf_limits[id].max : v <= hf_limits[id].min;
+	return hf_limit_loosest(&r->env, id);
 }
 
 static inline u64 div_up(u64 a, u64 b)

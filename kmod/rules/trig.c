@@ -23,12 +23,20 @@ static const s32 quarter[65] = {
 
 #define Q30		1073741824LL	/* 1.0 */
 #define TWO_PI_Q28	1686629713LL	/* 2 pi, Q28 */
+#define ARCTAN_STEPS	24		/* the last turns by 2^-23 rad: 82 of 2^-32 turns */
 #define PISTON_TERMS	12		/* the rest is below 4e-12 at the first null */
 
 /* 2^32 / (m (m + 1)), m = 1..12, rounded down */
 static const u32 piston_step[PISTON_TERMS] = {
 	2147483648U, 715827882U, 357913941U, 214748364U, 143165576U, 102261126U,
 	76695844U, 59652323U, 47721858U, 39045157U, 32537631U, 27531841U,
+};
+
+/* atan(2^-i) in 2^-32 turns, i = 0..23 */
+static const u32 arctan[ARCTAN_STEPS] = {
+	536870912U, 316933406U, 167458907U, 85004756U, 42667331U, 21354465U, 10679838U, 5340245U,
+	2670163U, 1335087U, 667544U, 333772U, 166886U, 83443U, 41722U, 20861U, 10430U, 5215U,
+	2608U, 1304U, 652U, 326U, 163U, 81U,
 };
 
 static s64 table(u32 i)
@@ -62,6 +70,31 @@ s32 hf_sin_q30(u32 turn)
 s32 hf_cos_q30(u32 turn)
 {
 	return hf_sin_q30(turn + (1U << 30));
+}
+
+/*
+ * Rotates (x, y) onto the axis of x by arctan(2^-i), without a branch that depends
+ * on the value. What is left is below the last step; the table adds half an LSB each.
+ */
+u32 hf_atan2_turn(s64 y, s64 x)
+{
+	u64 size = (u64)(y < 0 ? -y : y) | (u64)(x < 0 ? -x : x);
+	u32 up = size ? (u32)__builtin_clzll(size) - 3 : 0;	/* it grows by 1.65 * sqrt(2) */
+	u32 turn = 0;
+	s64 flip = x >> 63, step, s;
+	u32 i;
+
+	x = ((x ^ flip) - flip) * (1LL << up);
+	y = ((y ^ flip) - flip) * (1LL << up);
+	turn = (u32)flip & 1U << 31;
+	for (i = 0; i < ARCTAN_STEPS; i++) {
+		s = y >> 63;
+		step = ((y >> i) ^ s) - s;
+		y -= ((x >> i) ^ s) - s;
+		x += step;
+		turn += (arctan[i] ^ (u32)s) - (u32)s;
+	}
+	return size ? turn : 0;
 }
 
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Integer sine, arcsine of a duty, square roots, Bessel directivity: the only
+ * Integer sine, arctangent, arcsine of a duty, square roots, Bessel directivity: the only
  * transcendental functions of the rules, each with its proven error.
  */
 #ifndef HF_TRIG_H
@@ -12,6 +12,13 @@
 s32 hf_sin_q30(u32 turn);
 s32 hf_cos_q30(u32 turn);
 #define HF_TRIG_ERR_Q30	16
+
+/*
+ * Angle of (x, y) in 2^-32 turns, modulo a turn; |x|, |y| <= 2^60; 0 for (0, 0).
+ * Absolute error: HF_ATAN_ERR_TURN.
+ */
+u32 hf_atan2_turn(s64 y, s64 x);
+#define HF_ATAN_ERR_TURN 96
 
 /* floor(sqrt(v)) */
 u32 hf_isqrt64(u64 v);

@@ -54,7 +54,7 @@ host() {
 	environment: test
 	paths: { state: $state, run: $run }
 	arrays: [ { match: lab$1, limits: { power_avg: 20000000 } } ]
-	tenants: [ { name: lab, id: 1, arrays: ["lab$1"], rights: [frames, arm] } ]
+	tenants: [ { name: lab, id: 1, arrays: ["lab$1"], rights: [frames, raw, arm] } ]
 	peers:
 	  - { uid: 0, role: admin, name: root }
 	  - { user: hf-operator, role: operator, tenant: lab, name: peer-operator }

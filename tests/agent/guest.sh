@@ -65,7 +65,7 @@ guest_config() { # [own-audit]; more sections on standard input
 		  - name: lab
 		    id: 1
 		    arrays: ["lab"]
-		    rights: [frames, arm]
+		    rights: [frames, raw, arm]
 		  - name: other
 		    id: 2
 		    arrays: ["elsewhere"]

@@ -21,7 +21,7 @@ export:
       port: 13
       every_s: 1
 END
-sed -i 's/rights: \[frames, arm\]/&\n    quota: { frames: 1000, emission_ms: 600000 }/' $ETC
+sed -i 's/rights: \[frames, raw, arm\]/&\n    quota: { frames: 1000, emission_ms: 600000 }/' $ETC
 "$HFD" --config $ETC --check || bail "configuration"
 "$HF" solve focus --at 0,0,150 --amp 5% -o /tmp/one.hfs 2> /dev/null || bail solve
 chmod 644 /tmp/one.hfs

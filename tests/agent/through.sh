@@ -28,23 +28,23 @@ sed -i -e '/^tenants:/r /dev/stdin' $ETC <<'END'
   - name: tight
     id: 11
     arrays: ["lab"]
-    rights: [frames]
+    rights: [frames, raw]
     limits: { amp_cap: 6554, reject_burst: 4, reject_window: 60000 }
   - name: fence
     id: 12
     arrays: ["lab"]
-    rights: [frames]
+    rights: [frames, raw]
     fence:
       - { x_um: 0, y_um: 0, z_um: 150000, limit_mpa: 1000000 }
   - name: frames
     id: 13
     arrays: ["lab"]
-    rights: [frames]
+    rights: [frames, raw]
     quota: { frames: 5 }
   - name: energy
     id: 14
     arrays: ["lab"]
-    rights: [frames]
+    rights: [frames, raw]
     quota: { energy_mj: 100 }
 END
 sed -i -e '/^peers:/r /dev/stdin' $ETC <<'END'

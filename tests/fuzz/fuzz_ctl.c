@@ -185,6 +185,44 @@ static bool play_same(const union ctl_request *ra, const union ctl_request *rb)
 	       a->keep == b->keep && a->quiet == b->quiet && same_text(a->path, b->path);
 }
 
+static void focus_write(const struct ctl *c, struct line *l)
+{
+	const struct ctl_focus *r = &c->req.focus;
+	char at[64];
+
+	must(r->points >= 1 && r->points <= HOLDFAST_MAX_FOCI && !r->play.path);
+	must(!(r->play.flags & ~(HOLDFAST_FRAME_WAIT | HOLDFAST_FRAME_ATTENUATE)));
+	must(r->play.interval_ns >= 1000 && r->play.interval_ns <= 10000000000ULL);
+	must(r->for_ms <= 86400000 && r->play.loops == UINT64_MAX);
+	for (size_t i = 0; i < r->points; i++) {
+		point_write(at, sizeof(at), holdfast_focus_at(&r->at[i]));
+		add(l, "--at=%s", at);
+	}
+	add(l, "--amp=%u", r->play.amp);
+	add(l, "--rate=%.17g", 1e9 / (double)r->play.interval_ns);
+	if (r->for_ms)
+		add(l, "--for=%llums", (unsigned long long)r->for_ms);
+	add_flag(l, "attenuate", r->play.flags & HOLDFAST_FRAME_ATTENUATE);
+	add_flag(l, "skip-refused", r->play.skip);
+	add_flag(l, "arm", r->play.arm);
+	add_flag(l, "keep", r->play.keep);
+}
+
+static bool focus_same(const union ctl_request *ra, const union ctl_request *rb)
+{
+	const struct ctl_focus *a = &ra->focus, *b = &rb->focus;
+	union ctl_request pa = { .play = a->play }, pb = { .play = b->play };
+
+	for (size_t i = 0; i < a->points && a->points == b->points; i++) {
+		struct holdfast_focus fa = holdfast_focus_at(&a->at[i]);
+		struct holdfast_focus fb = holdfast_focus_at(&b->at[i]);
+
+		if (memcmp(&fa, &fb, sizeof(fa)))
+			return false;
+	}
+	return a->points == b->points && a->for_ms == b->for_ms && play_same(&pa, &pb);
+}
+
 /* Limits as a driver would name them; the ranges are made up. Return: how many. */
 static int limits_known(struct holdfast_limit_info *known)
 {
@@ -302,6 +340,7 @@ static void keep_write(const struct ctl *c, struct line *l)
 	add_text(l, "group", r->group);
 	add_flag(l, "arm-allowed", r->rights & HOLDFAST_RIGHT_ARM);
 	add_flag(l, "reset-allowed", r->rights & HOLDFAST_RIGHT_RESET);
+	add_flag(l, "foci-only", !(r->rights & HOLDFAST_RIGHT_RAW));
 	add_flag(l, "seal", r->seal);
 	add_flag(l, "arm", r->arm);
 	add_flag(l, "quiet", r->quiet);
@@ -491,6 +530,7 @@ static const struct form {
 	{ status_read, status_write, status_same },
 	{ solve_read, solve_write, solve_same },
 	{ play_read, play_write, play_same },
+	{ focus_read, focus_write, focus_same },
 	{ envelope_read, envelope_write, envelope_same },
 	{ fence_read, fence_write, fence_same },
 	{ events_read, events_write, events_same },

@@ -59,6 +59,11 @@ printf '1,2\n0.5,nan\n' > "$dir/nan.csv"
 expect 1 "play NaN" 'nan.csv: line 2, column 5: a decimal number' "$HF" play "$dir/nan.csv"
 printf '1,2\n0.5,1\n' > "$dir/good.csv"
 expect 2 "CSV has no rate" 'give --rate' "$HF" play "$dir/good.csv"
+expect 2 "focus nowhere" 'at X,Y,Z is missing' "$HF" focus --amp 10%
+expect 2 "focus at nine places" 'more than 8 foci' "$HF" focus \
+	--at 0,0,1 --at 0,0,2 --at 0,0,3 --at 0,0,4 --at 0,0,5 --at 0,0,6 --at 0,0,7 --at 0,0,8 --at 0,0,9
+expect 2 "focus for no time" 'for' "$HF" focus --at 0,0,150 --for 0ms
+expect 5 "focus without an array" 'no such array' "$HF" -d 99 focus --at 0,0,150
 expect 5 "play without an array" 'no such array' "$HF" -d 99 play "$dir/a.hfs"
 expect 2 "rate that is none" '0.1 to 1000000' "$HF" play --rate x "$dir/a.hfs"
 

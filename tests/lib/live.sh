@@ -97,6 +97,10 @@ expect 1 "a second keeper is turned away" 'Address already in use' "$HF" keep
 expect 0 "arm" '' "$HF" arm
 expect 1 "arm twice" 'not in the state' "$HF" arm
 expect 0 "play" '50 frames sent, 0 attenuated, 0 refused' "$HF" play "$dir/c.hfs"
+expect 0 "focus, made by the driver" '^20 frames sent, 0 attenuated, 0 refused' \
+	"$HF" focus --at 0,0,150 --at 20,0,150 --amp 20% --rate 40 --for 500ms
+expect 3 "focus outside of the workspace" 'frame 0 refused: focus 0 box_max_z: .* where .* is allowed' \
+	"$HF" focus --at 0,0,9999 --amp 20% --for 1s
 expect 1 "set while armed" 'only while silent' "$HF" envelope set power_avg=20W
 printf '2,256\n' > "$dir/raw.csv"
 for _ in 1 2; do
@@ -126,7 +130,7 @@ state_is tripped || "$HF" silence
 player=$!
 until_true 5 state_is emitting
 ok $? "plays for ever"
-expect 0 "lease list shows it" 'holdfastctl play .*rights 0x1 pid [0-9]+ admitted [1-9]' "$HF" lease list
+expect 0 "lease list shows it" 'holdfastctl play .*rights 0x3 pid [0-9]+ admitted [1-9]' "$HF" lease list
 kill -INT $player
 wait $player
 ok $(($? != 8)) "Ctrl-C ends it with status 8"
@@ -166,6 +170,15 @@ expect 0 "root resets" '' "$HF" reset
 expect 0 "the group may arm" '' as --groups nogroup "$HF" arm
 expect 0 "a stranger may silence" '' as --clear-groups "$HF" silence
 expect 0 "is silent" '' state_is silent
+kill "$keeper"
+wait "$keeper" 2> /dev/null
+start_keeper --group nogroup --arm-allowed --foci-only
+chmod 755 "$dir"
+expect 7 "foci only: a stream is refused" 'rights 0x3 where 0x5 is allowed for uid 65534' \
+	as --groups nogroup "$HF" play "$dir/one.hfs"
+expect 0 "foci are not" '^[0-9]+ frames sent, 0 attenuated, 0 refused' \
+	as --groups nogroup "$HF" focus --at 0,0,150 --amp 5% --arm --for 200ms
+expect 0 "silence after it" '' "$HF" silence
 chmod 0666 /run/holdfast/keeper.sock
 expect 7 "an open socket is not an open door" 'uid 65534 is neither root nor in group nogroup' \
 	as --clear-groups "$HF" arm

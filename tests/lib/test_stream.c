@@ -194,7 +194,9 @@ Test(stream, header_and_frames_are_checked_behind_a_right_checksum)
 		{ HEADER + 12, 9 << 16 | 6, "frame 0: 9 foci where 8" },
 		{ HEADER + 12, 8 << 16 | 6, "frame 0: size 56 where 184" },
 		{ HEADER + 24, 1, "frame 0: flags and presentation time must be 0" },
-		{ HEADER + 56 + 56 + 12, 1, "frame 1: reserved field of focus 0" },
+		{ HEADER + 56 + 56 + 12, 1, "frame 1: amp and phase of focus 0" },
+		{ HEADER + 56 + 56 + 12, 1 << 16, "frame 1: amp and phase of focus 0" },
+		{ HEADER + 8, HOLDFAST_FRAME_COMPUTE, "frame 0: flags" },
 	};
 	size_t len;
 	unsigned char *p = sample_file(&len), *q = malloc(len);

@@ -12,3 +12,9 @@ step_tap cli tests/lib/cli.sh
 cli_live() { scripts/vm --kernel "$1" --timeout 600 --strict -- tests/lib/live.sh; }
 step_tap cli-live-uml cli_live uml
 step_tap cli-live-6.12 cli_live 6.12
+
+# The player by each of its ways: the newest kernel, and the oldest one.
+for kernel in uml 6.1; do
+	step_tap "player-$kernel" scripts/vm --kernel "$kernel" --strict --timeout 300 -- \
+		build/tests/lib/player
+done

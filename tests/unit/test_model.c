@@ -586,3 +586,32 @@ Test(model, duty_rest)
 	cr_assert_leq(m.emit_total_ns, HOUR / 2 * 1.005);
 	cr_assert_geq(m.emit_total_ns, HOUR / 2 * 0.95);
 }
+
+/* What an admission sees is what is there. */
+Test(model, copy_has_all_that_an_admission_looks_at)
+{
+	static struct hf_model to;
+	u32 i;
+
+	setup(37, 5);
+	for (i = 0; i < HF_MAX_FENCE; i++)
+		mpa[i] = 1000 * (i + 1);
+	for (i = 0; i < 37; i++)
+		amp[i] = (u16)(1000 * i);
+	on(2 * SEC);
+	off(40 * SEC);
+	on(41 * SEC);
+	hf_model_advance(&m, &np, 3 * HOUR);
+	memset(&to, 0xa5, sizeof(to));
+	hf_model_copy(&to, &m, true);
+	cr_assert_arr_eq(&to, &m, offsetof(struct hf_model, chan_power_uw));
+	cr_assert_arr_eq(to.chan_rise_uk, m.chan_rise_uk, 37 * sizeof(m.chan_rise_uk[0]));
+	cr_assert_eq(to.points, 5);
+	for (i = 0; i < 5; i++) {
+		cr_assert(hf_model_dose(&m, i) > 0);
+		cr_assert_eq(hf_model_dose(&to, i), hf_model_dose(&m, i));
+	}
+	hf_model_copy(&to, &m, false);
+	cr_assert_eq(to.points, 0);
+	cr_assert_eq(to.array_rise_uk, m.array_rise_uk);
+}

@@ -79,6 +79,43 @@ Test(trig, square_root)
 	cr_assert_eq(hf_isqrt64(U64_MAX), U32_MAX);
 }
 
+static void check_angle(s64 y, s64 x)
+{
+	long double exact = atan2l(y, x) / (2 * PI) * 0x1p32L;
+	long double e = remainderl(hf_atan2_turn(y, x) - exact, 0x1p32L);
+
+	cr_assert(fabsl(e) <= HF_ATAN_ERR_TURN, "atan2(%ld, %ld) is off by %Lf", y, x, e);
+}
+
+Test(trig, arctangent)
+{
+	const s64 far = 1LL << 60;
+	struct rng r = rng_seeded(SEED);
+	s64 x, y;
+	u32 i;
+
+	for (y = -300; y <= 300; y++)	/* every small pair but (0, 0) */
+		for (x = -300; x <= 300; x++)
+			if (x || y)
+				check_angle(y, x);
+	for (i = 0; i < 1 << 20; i++) {	/* round the turn, as evenly as sines go */
+		u32 turn = i << 12;
+
+		check_angle(hf_sin_q30(turn) * (1LL << i % 31), hf_cos_q30(turn) * (1LL << i % 31));
+	}
+	for (i = 0; i < 1000000; i++)
+		check_angle(rng_range(&r, -far, far) >> rng_below(&r, 61),
+			    rng_range(&r, -far, far) >> rng_below(&r, 61) | 1);
+	for (i = 0; i < 8; i++) {
+		check_angle(i & 1 ? far : -far, i & 2 ? far : -far);
+		check_angle(i & 1 ? far : -far, i & 2 ? 1 : -1);
+		check_angle(i & 1 ? 1 : -1, i & 2 ? far : -far);
+		check_angle(0, i & 1 ? far : -far);
+		check_angle(i & 1 ? far : -far, 0);
+	}
+	cr_assert_eq(hf_atan2_turn(0, 0), 0);
+}
+
 Test(trig, duty)
 {
 	u32 d, last = 0;

@@ -287,6 +287,8 @@ static const struct call calls[] = {
 	{ CALL(SURFACE_ADD, holdfast_surface), fill_surface, NO_FLAGS, NO_RESERVED },
 	{ CALL(SUBMIT, holdfast_submit), fill_submit, .lease = true, .elsewhere = ENOTTY,
 	  FLAGS(holdfast_submit), RESERVED(holdfast_submit) },
+	{ CALL(QUEUE, holdfast_queue), fill_nothing, .lease = true, .elsewhere = ENOTTY,
+	  FLAGS(holdfast_queue), NO_RESERVED },
 	{ CALL(TRIP_GET, holdfast_trip), fill_nothing, NO_FLAGS, NO_RESERVED,
 	  FIRST(holdfast_trip, count) },
 	{ CALL(BLACKBOX, holdfast_blackbox), fill_nothing, NO_FLAGS, RESERVED(holdfast_blackbox) },
@@ -368,6 +370,8 @@ static void test_fields(const struct call *c)
 		if (c->cmd == HOLDFAST_IOC_SILENCE && 1U << bit == HOLDFAST_SILENCE_LATCH)
 			continue;
 		if (c->cmd == HOLDFAST_IOC_QUOTA_SET && 1U << bit == HOLDFAST_QUOTA_RESET)
+			continue;
+		if (c->cmd == HOLDFAST_IOC_QUEUE && 1U << bit == HOLDFAST_QUEUE_CANCEL)
 			continue;
 		prepare(c, room, c->size);
 		*(__u32 *)(room + c->flags) = 1U << bit;
@@ -811,9 +815,12 @@ static int with_rights(__u32 rights)
 static void test_rights(void)
 {
 	struct holdfast_frame *raw = scene_frame_new(w.b.sim.info.channels, 0);
+	struct holdfast_frame *foci = scene_foci_new(w.b.sim.info.channels, 1);
 	int none = with_rights(0), frames = with_rights(HOLDFAST_RIGHT_FRAMES);
+	int with_raw = with_rights(HOLDFAST_RIGHT_RAW);
 	int arm = with_rights(HOLDFAST_RIGHT_ARM), reset = with_rights(HOLDFAST_RIGHT_RESET);
 
+	scene_foci(foci)[0] = (struct holdfast_focus){ .z_um = 100000, .amp = 1000 };
 	scene_silence(w.ro, 0);
 	want(scene_arm(none, 0, NULL), EPERM, "arm without the right");
 	want(scene_arm(reset, 0, NULL), EPERM, "arm with another");
@@ -821,7 +828,11 @@ static void test_rights(void)
 	want(scene_arm(arm, 0, NULL), 0, "arm with the right");
 	want(scene_write(none, w.frame), EPERM, "frame without the right");
 	want(scene_write(frames, raw), EPERM, "raw frame without the right");
-	want(scene_write(frames, w.frame), 0, "frame with a focus");
+	want(scene_write(frames, w.frame), EPERM, "the same with a focus declared");
+	want(scene_write(frames, foci), 0, "frame of foci alone");
+	want(scene_write(none, foci), EPERM, "that without the right");
+	want(scene_write(with_raw, raw), EPERM, "raw frame with the right to raw alone");
+	want(scene_write(with_raw, foci), EPERM, "frame of foci, with the right to raw alone");
 	want(scene_silence(w.ro, HOLDFAST_SILENCE_LATCH), 0, "latched silence");
 	want(scene_reset(arm, 0, NULL), EPERM, "reset without the right");
 	want(scene_reset(reset, 0, NULL), 0, "reset with the right");
@@ -829,7 +840,9 @@ static void test_rights(void)
 	close(frames);
 	close(arm);
 	close(reset);
+	close(with_raw);
 	free(raw);
+	free(foci);
 	result("rights of a lease");
 }
 
@@ -1008,12 +1021,14 @@ static int spoilt(void (*spoil)(struct holdfast_frame *f))
 static void no_magic(struct holdfast_frame *f) { f->magic++; }
 static void too_small(struct holdfast_frame *f) { f->size -= 4; }
 static void too_large(struct holdfast_frame *f) { f->size += 4; }
-static void unknown_flag(struct holdfast_frame *f) { f->flags = 4; }
+static void unknown_flag(struct holdfast_frame *f) { f->flags = 8; }
 static void fewer_channels(struct holdfast_frame *f) { f->channels--; }
 static void more_foci(struct holdfast_frame *f) { f->foci = HOLDFAST_MAX_FOCI + 1; }
 static void fewer_foci(struct holdfast_frame *f) { f->foci = 0; }
 static void presented(struct holdfast_frame *f) { f->present_ns = 1; }
-static void focus_reserved(struct holdfast_frame *f) { scene_foci(f)->reserved = 1; }
+static void focus_amp(struct holdfast_frame *f) { scene_foci(f)->amp = 1; }
+static void focus_phase(struct holdfast_frame *f) { scene_foci(f)->phase = 1; }
+static void computed(struct holdfast_frame *f) { f->flags = HOLDFAST_FRAME_COMPUTE; }
 
 static int put(const void *p, size_t n)
 {
@@ -1042,7 +1057,9 @@ static void test_frames(void)
 	want(spoilt(more_foci), EINVAL, "too many foci");
 	want(spoilt(fewer_foci), EINVAL, "foci against size");
 	want(spoilt(presented), EINVAL, "present_ns");
-	want(spoilt(focus_reserved), EINVAL, "reserved field of a focus");
+	want(spoilt(focus_amp), EINVAL, "amplitude of a focus, beside amplitudes");
+	want(spoilt(focus_phase), EINVAL, "phase of a focus, beside phases");
+	want(spoilt(computed), EINVAL, "phases in a frame of foci alone");
 	want(put(w.frame, size - 1), EMSGSIZE, "cut off");
 	want(put(w.frame, sizeof(*w.frame) - 1), EMSGSIZE, "less than a header");
 	want(put(w.hole, size), EFAULT, "nowhere");

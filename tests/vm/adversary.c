@@ -36,8 +36,9 @@ struct options {
 
 /* Sums over all rounds. */
 struct sums {
-	__u64 frames, accepted, refused, malformed, attenuated, silent;
+	__u64 frames, emitted_way[WAYS], accepted, refused, malformed, attenuated, silent;
 	__u64 emissions, outside, edge, cut, kills, stalls, leases, revokes, tights;
+	__u64 computed, computed_emitted;	/* frames of foci alone */
 	__u64 by_limit[HOLDFAST_LIM_COUNT];	/* refused or attenuated */
 	__u64 by_attack[ATTACKS], emitted_by[ATTACKS];
 	__u64 trips[HOLDFAST_CAUSE_COUNT];
@@ -257,11 +258,17 @@ static void add_entries(struct sums *sums, const struct tape *t)
 
 	for (i = 0; i < t->entries; i++) {
 		const struct entry *e = &t->entry[i];
+		const struct holdfast_frame *f = (void *)(t->bytes + e->at);
 
 		sums->frames++;
 		sums->by_attack[e->attack]++;
+		if (f->flags & HOLDFAST_FRAME_COMPUTE && e->attack != ATTACK_MALFORMED) {
+			sums->computed++;
+			sums->computed_emitted += e->emitted;
+		}
 		sums->emitted_by[e->attack] += e->emitted;
 		sums->accepted += !e->error;
+		sums->emitted_way[e->way] += e->emitted;
 		sums->refused += e->error == ERANGE;
 		sums->malformed += e->error == EINVAL || e->error == EMSGSIZE;
 		sums->attenuated += e->verdict == HOLDFAST_VERDICT_ATTENUATE;
@@ -362,6 +369,9 @@ static void judge_health(const struct sums *s)
 		       s->by_limit[HOLDFAST_LIM_POWER_AVG],
 		       s->by_limit[HOLDFAST_LIM_CHAN_RISE],
 		       s->by_limit[HOLDFAST_LIM_ARRAY_RISE]);
+	tap_ok(s->emitted_way[WAY_URING] >= 5 && s->emitted_way[WAY_QUEUE] >= 5,
+	       "%llu emissions by io_uring, %llu out of queues", s->emitted_way[WAY_URING],
+	       s->emitted_way[WAY_QUEUE]);
 	for (i = 0; i < HOLDFAST_CAUSE_COUNT; i++) {
 		bool known = false;
 
@@ -380,6 +390,8 @@ static void judge_health(const struct sums *s)
 	       s->rounds);
 	tap_ok(s->emissions * 50 > s->frames, "%llu emissions of %llu frames", s->emissions,
 	       s->frames);
+	tap_ok(s->computed_emitted * 500 > s->frames, "%llu emissions of %llu frames of foci alone",
+	       s->computed_emitted, s->computed);
 	tap_ok(s->attenuated * 200 > s->frames, "%llu frames attenuated", s->attenuated);
 	tap_ok(s->refused * 20 > s->frames, "%llu frames refused by a limit", s->refused);
 	tap_ok(s->silent * 5 < s->frames, "%llu frames met a silent or tripped array", s->silent);

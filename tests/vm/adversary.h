@@ -59,7 +59,7 @@ enum attack {
 	ATTACK_TWIN,		/* a null on a fence point: S says no, the field decides */
 	ATTACK_EDGE,		/* tuned to lie above the limit by a millionth */
 	ATTACK_FLAT,		/* all in phase */
-	ATTACK_FOCI,		/* declared foci outside the box or too strong */
+	ATTACK_FOCI,		/* foci outside the box or too strong, declared or alone */
 	ATTACK_MALFORMED,
 	ATTACK_OFF,
 	ATTACK_RANDOM,
@@ -137,6 +137,9 @@ struct heat {
 	__s64 temp_mc;
 };
 
+/* How a frame is submitted. */
+enum way { WAY_CALL, WAY_URING, WAY_QUEUE, WAYS };
+
 /* One frame as submitted. */
 struct entry {
 	__u64 before, after;
@@ -147,6 +150,7 @@ struct entry {
 	__u32 error;		/* positive errno */
 	__u32 limit;		/* of the reason */
 	__u32 emitted;		/* by the judge: times in the ledger */
+	__u8 way;		/* enum way */
 	bool done;		/* the driver has answered for it */
 };
 

@@ -377,7 +377,8 @@ static __s32 box_value(struct aim *a, unsigned int axis, bool outside)
 	return rng_chance(a->rng, 10) ? hi : lo + (__s32)rng_below(a->rng, (__u32)(hi - lo) + 1);
 }
 
-static void foci_fill(struct aim *a, struct holdfast_frame *f)
+/* Places in the box, or now and then beside it */
+static void foci_place(struct aim *a, struct holdfast_frame *f)
 {
 	struct holdfast_focus *focus = scene_foci(f);
 	unsigned int i, axis, wrong;
@@ -389,8 +390,15 @@ static void foci_fill(struct aim *a, struct holdfast_frame *f)
 			rng_below(a->rng, 3) : 3;
 		for (axis = 0; axis < 3; axis++)
 			at[axis] = box_value(a, axis, axis == wrong);
-		focus[i] = (struct holdfast_focus){ at[0], at[1], at[2], 0 };
+		focus[i] = (struct holdfast_focus){ at[0], at[1], at[2], 0, 0 };
 	}
+}
+
+static void foci_fill(struct aim *a, struct holdfast_frame *f)
+{
+	struct holdfast_focus *focus = scene_foci(f);
+
+	foci_place(a, f);
 	/* really focused there, as loud as it may be or a little louder */
 	if (a->attack == ATTACK_FOCI && rng_chance(a->rng, 70)) {
 		double complex g[HOLDFAST_MAX_CHANNELS];
@@ -402,6 +410,77 @@ static void foci_fill(struct aim *a, struct holdfast_frame *f)
 		all_levels(a, cap_level(a));
 		scale_to(a, g, pa * rng_between(a->rng, 0.95, 1.05));
 	}
+}
+
+/* ------------------------------------------------- frames of foci alone */
+
+/* Share of the drive with which a focus at the first place is about @pa there. */
+static double share_for(struct aim *a, const struct holdfast_focus *f, double pa)
+{
+	double complex g[HOLDFAST_MAX_CHANNELS];
+	double full = 0;
+	__u32 i;
+
+	physics_gains(&a->sh->physics, f->x_um * 1e-6, f->y_um * 1e-6, f->z_um * 1e-6, g);
+	for (i = 0; i < round_of(a)->channels; i++)
+		full += cabs(g[i]);
+	return pa * rng_between(a->rng, 0.9, 1.08) / full;
+}
+
+/* What all foci together ask for, share of the drive. */
+static double compute_share(struct aim *a, struct holdfast_focus *focus)
+{
+	double cap = (double)cap_level(a) / round_of(a)->amp_levels;
+	struct fence f;
+
+	switch (a->attack) {
+	case ATTACK_OFF:
+		return 0;
+	case ATTACK_LOUD:
+	case ATTACK_MASKED:
+		return cap + rng_between(a->rng, -0.02, 0.02);
+	case ATTACK_FOCUS:
+	case ATTACK_TWIN:
+	case ATTACK_EDGE:
+		if (!fence_pick(a, &f))
+			return cap;
+		focus->x_um = a->sh->place[f.place].x_um;
+		focus->y_um = a->sh->place[f.place].y_um;
+		focus->z_um = a->sh->place[f.place].z_um;
+		return share_for(a, focus, fence_limit_pa(a, &f));
+	case ATTACK_FOCI:
+		if (rng_chance(a->rng, 70))
+			return share_for(a, focus, limit_known(a, HOLDFAST_LIM_FOCAL_PRESSURE) *
+						   1e-3);
+		return rng_between(a->rng, 0, cap);
+	default:
+		return rng_chance(a->rng, 30) ? cap : rng_between(a->rng, 0, cap);
+	}
+}
+
+/*
+ * The judge tells such a frame by what it makes. Where two submitters aim at one
+ * place the first phase tells them apart: wire steps modulo SUBMITTERS.
+ */
+static void compute_fill(struct aim *a, struct holdfast_frame *f)
+{
+	const struct round *r = round_of(a);
+	struct holdfast_focus *focus = scene_foci(f);
+	__u32 cell = 65536 / r->phase_levels, left, i;
+	double share;
+
+	foci_place(a, f);
+	share = compute_share(a, focus);
+	left = share <= 0 ? 0 : share >= 1 ? 65535 : (__u32)(share * 65535);
+	for (i = 0; i < f->foci; i++) {
+		bool last = i + 1u == f->foci;
+
+		focus[i].amp = (__u16)(last ? left : rng_below(a->rng, left + 1));
+		focus[i].phase = (__u16)rng_next(a->rng);
+		left -= focus[i].amp;
+	}
+	i = (a->tag & 0xffffff) * SUBMITTERS + (a->tag >> 24);
+	focus[0].phase = (__u16)(i % r->phase_levels * cell);
 }
 
 /* The request that the wire values come from, with whatever rounding takes off again. */
@@ -428,16 +507,20 @@ static void request_fill(struct aim *a, struct holdfast_frame *f)
 	}
 }
 
-void aim_frame(struct aim *a, struct holdfast_frame *f)
+/* How many foci: mostly one. */
+static unsigned int some_foci(struct aim *a)
+{
+	return 1 + (rng_chance(a->rng, 30) ? rng_below(a->rng, HOLDFAST_MAX_FOCI) : 0);
+}
+
+static void phases_frame(struct aim *a, struct holdfast_frame *f)
 {
 	const struct round *r = round_of(a);
-	bool raw = a->own->rights & HOLDFAST_RIGHT_RAW;
 	unsigned int foci = 0, i;
 
 	if (a->attack == ATTACK_FOCI)
-		foci = 1 + (rng_chance(a->rng, 30) ? rng_below(a->rng, HOLDFAST_MAX_FOCI) : 0);
-	/* now and then one without the right that it needs */
-	else if ((!raw && rng_chance(a->rng, 95)) || rng_chance(a->rng, 10))
+		foci = some_foci(a);
+	else if (rng_chance(a->rng, 10))
 		foci = 1;
 	scene_frame_init(f, r->channels, foci);
 	make_levels(a);
@@ -445,11 +528,47 @@ void aim_frame(struct aim *a, struct holdfast_frame *f)
 	for (i = 0; i < TAG_CHANNELS; i++)
 		a->step[usable(a) + i] = tag_step(r, a->tag, i);
 	request_fill(a, f);
+}
+
+void aim_frame(struct aim *a, struct holdfast_frame *f)
+{
+	const struct round *r = round_of(a);
+	bool raw = a->own->rights & HOLDFAST_RIGHT_RAW;
+
+	/* now and then one without the right that it needs */
+	if (rng_chance(a->rng, raw ? 5 : 90)) {
+		scene_foci_init(f, r->channels, some_foci(a));
+		compute_fill(a, f);
+	} else {
+		phases_frame(a, f);
+	}
 	f->cookie = a->tag;
 	if (rng_chance(a->rng, 40))
 		f->flags |= HOLDFAST_FRAME_ATTENUATE;
 	if (rng_chance(a->rng, r->theme == THEME_RATE ? 20 : 50))
 		f->flags |= HOLDFAST_FRAME_WAIT;
+}
+
+/* What foci may not say: anything beside phases, more than the drive, nothing at all. */
+static void spoil_foci(struct aim *a, struct holdfast_frame *f)
+{
+	struct holdfast_focus *last;
+
+	if (!f->foci) {
+		f->foci = 1;
+		return;
+	}
+	last = &scene_foci(f)[f->foci - 1];
+	if (!(f->flags & HOLDFAST_FRAME_COMPUTE)) {
+		last->amp = (__u16)rng_next(a->rng);
+		last->phase = (__u16)(rng_next(a->rng) | 1);
+	} else if (f->foci > 1) {
+		scene_foci(f)[0].amp = 65535;
+		last->amp = (__u16)(1 + rng_below(a->rng, 65535));
+	} else {
+		f->size -= sizeof(*last);
+		f->foci = 0;
+	}
 }
 
 size_t aim_spoil(struct aim *a, struct holdfast_frame *f)
@@ -480,7 +599,7 @@ size_t aim_spoil(struct aim *a, struct holdfast_frame *f)
 		f->foci = (__u16)(HOLDFAST_MAX_FOCI + 1 + rng_below(a->rng, 60000));
 		break;
 	case 7:
-		f->flags |= bit << 2;
+		f->flags |= 8u << rng_below(a->rng, 29);
 		break;
 	case 8:
 		f->present_ns = rng_next(a->rng) | 1;
@@ -494,10 +613,7 @@ size_t aim_spoil(struct aim *a, struct holdfast_frame *f)
 		f->size -= 4u * f->channels;
 		break;
 	default:
-		if (f->foci)
-			scene_foci(f)[f->foci - 1].reserved = bit;
-		else
-			f->foci = 1;
+		spoil_foci(a, f);
 		break;
 	}
 	return bytes;

@@ -90,21 +90,100 @@ static bool overtaken(const struct judge *j)
 	return j->r->bus && (j->entry->error == ENOTCONN || j->entry->error == ESHUTDOWN);
 }
 
-static bool find_frame(struct judge *j)
+static void entry_take(struct judge *j, unsigned int who, struct entry *entry)
 {
-	__u32 tag = tag_read(j->r, j->e->phase);
-	unsigned int who = tag >> 24, index = tag & 0xffffff;
-	struct entry *entry;
-
-	if (who >= SUBMITTERS || index >= j->sh->tape[who].entries) {
-		outside(j, "not as submitted", "emission %llu: tag %x is nobody's", j->e->seq, tag);
-		return false;
-	}
-	entry = &j->sh->tape[who].entry[index];
-	entry->emitted++;
 	j->entry = entry;
 	j->frame = (const void *)(j->sh->tape[who].bytes + entry->at);
 	j->lease = &j->sh->lease[entry->lease];
+}
+
+static bool is_computed(const struct judge *j, unsigned int who, const struct entry *entry)
+{
+	const struct holdfast_frame *f = (const void *)(j->sh->tape[who].bytes + entry->at);
+
+	return entry->attack != ATTACK_MALFORMED && f->flags & HOLDFAST_FRAME_COMPUTE;
+}
+
+/* Every channel is what the foci of the frame make, by the judge's own reckoning. */
+static bool made_by_foci(const struct judge *j)
+{
+	bool less = j->frame->flags & HOLDFAST_FRAME_ATTENUATE;
+	__u32 i;
+
+	for (i = 0; i < j->r->channels; i++)
+		if (!physics_foci_made(j->p, j->frame, i, j->e->phase[i], j->e->level[i], less))
+			return false;
+	return true;
+}
+
+/*
+ * A frame of foci alone has no tag: it is the one of those just submitted that
+ * makes what is emitted, accepted ones first and each once. Emissions come in the
+ * order of time, and so do the entries of each submitter: what is past stays so.
+ */
+static bool find_computed(struct judge *j, bool accepted)
+{
+	unsigned int who, i;
+
+	for (who = 0; who < SUBMITTERS; who++) {
+		struct tape *t = &j->sh->tape[who];
+
+		while (j->past_entry[who] < t->entries &&
+		       t->entry[j->past_entry[who]].after < j->e->begin_ns)
+			j->past_entry[who]++;
+		for (i = j->past_entry[who]; i < t->entries; i++) {
+			struct entry *entry = &t->entry[i];
+
+			if (entry->before > j->e->begin_ns)
+				break;
+			if (entry->emitted || !is_computed(j, who, entry) || accepted == !!entry->error)
+				continue;
+			entry_take(j, who, entry);
+			if (!made_by_foci(j))
+				continue;
+			entry->emitted++;
+			if (entry->error && !overtaken(j))
+				outside(j, "refused",
+					"emission %llu: its foci were refused with errno %u (%s)",
+					j->e->seq, entry->error, scene_limit_name(entry->limit));
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The entry that the tag names, or NULL. A chance tag names one of another time. */
+static struct entry *find_tagged(struct judge *j, __u32 tag, bool now)
+{
+	unsigned int who = tag >> 24, index = tag & 0xffffff;
+	struct entry *entry;
+
+	if (who >= SUBMITTERS || index >= j->sh->tape[who].entries)
+		return NULL;
+	entry = &j->sh->tape[who].entry[index];
+	if (is_computed(j, who, entry))
+		return NULL;
+	if (now && (j->e->begin_ns < entry->before || j->e->begin_ns > entry->after))
+		return NULL;
+	return entry;
+}
+
+static bool find_frame(struct judge *j)
+{
+	__u32 tag = tag_read(j->r, j->e->phase);
+	struct entry *entry = find_tagged(j, tag, true);
+
+	if (!entry && (find_computed(j, true) || find_computed(j, false)))
+		return !j->bad;
+	if (!entry)
+		entry = find_tagged(j, tag, false);
+	if (!entry) {
+		outside(j, "not as submitted",
+			"emission %llu: tag %x is nobody's, and no foci make it", j->e->seq, tag);
+		return false;
+	}
+	entry->emitted++;
+	entry_take(j, tag >> 24, entry);
 	if (entry->attack == ATTACK_MALFORMED)
 		outside(j, "malformed", "emission %llu: a malformed frame is emitted", j->e->seq);
 	else if (entry->error && !overtaken(j))
@@ -116,6 +195,9 @@ static bool find_frame(struct judge *j)
 	else if (j->e->begin_ns < entry->before || j->e->begin_ns > entry->after)
 		outside(j, "not when submitted", "emission %llu at %llu, call %llu to %llu",
 			j->e->seq, j->e->begin_ns, entry->before, entry->after);
+	else if (j->e->begin_ns < j->frame->present_ns)
+		outside(j, "before its time", "emission %llu at %llu, its frame is of %llu", j->e->seq,
+			j->e->begin_ns, j->frame->present_ns);
 	return !j->bad && same_values(j);
 }
 
@@ -219,8 +301,8 @@ static void judge_foci(struct judge *j)
 	double limit = limit_now(j, HOLDFAST_LIM_FOCAL_PRESSURE) * 1e-3, pa;
 	unsigned int i, axis;
 
-	if (!j->frame->foci && !(j->lease->rights & HOLDFAST_RIGHT_RAW))
-		outside(j, "rights", "a lease without RAW emits without a declared focus");
+	if (!(j->frame->flags & HOLDFAST_FRAME_COMPUTE) && !(j->lease->rights & HOLDFAST_RIGHT_RAW))
+		outside(j, "rights", "a lease without RAW emits phases of its own");
 	for (i = 0; i < j->frame->foci && !j->bad; i++) {
 		const __s32 at[3] = { f[i].x_um, f[i].y_um, f[i].z_um };
 
@@ -399,13 +481,18 @@ static void judge_emission(struct judge *j, size_t i)
 /* Did the frame ask for sound from a channel that was never masked? */
 static bool asks_for_sound(const struct judge *j, const struct tape *t, const struct entry *e)
 {
-	const __u16 *amp = scene_amps((void *)(t->bytes + e->at));
+	struct holdfast_frame *f = (void *)(t->bytes + e->at);
+	bool computed = f->flags & HOLDFAST_FRAME_COMPUTE;
 	const __u64 *mask = j->site[j->sites - 1].mask;
+	double amp;
 	__u32 i;
 
-	for (i = 0; i < j->r->channels; i++)
-		if (physics_level(j->p, amp[i]) && (mask[i / 64] >> (i % 64) & 1))
+	for (i = 0; i < j->r->channels; i++) {
+		amp = computed ? cabs(physics_drive(j->p, scene_foci(f), f->foci, i, NULL)) - 1 :
+				 scene_amps(f)[i];
+		if (amp > 0 && physics_level(j->p, (__u16)amp) && (mask[i / 64] >> (i % 64) & 1))
 			return true;
+	}
 	return false;
 }
 

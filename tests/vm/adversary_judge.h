@@ -41,6 +41,7 @@ struct judge {
 	__u64 late_ns;		/* greatest lateness of a tick */
 	__u64 off_ns;		/* what the hardware may need to fall silent */
 	struct past past;	/* up to the end of the emission before */
+	unsigned int past_entry[SUBMITTERS];	/* entries of each answered before the emission */
 	/* the emission at hand */
 	const struct emission *e;
 	const struct emission *prev;	/* the one before, or NULL */

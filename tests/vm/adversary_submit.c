@@ -5,6 +5,7 @@
  * not judge.
  */
 #include <errno.h>
+#include <liburing.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -14,6 +15,7 @@
 #include "adversary.h"
 
 #define HELD		3	/* leases of one submitter */
+#define QUEUE_MS	2000	/* how late a queued frame may be */
 #define DEAD		700	/* answers in a row, 1 ms apart: nothing will be emitted any more */
 
 struct submitter {
@@ -27,6 +29,7 @@ struct submitter {
 	unsigned int held;
 	int fd[HELD];
 	__u32 lease[HELD];	/* index in the log */
+	struct io_uring ring;
 };
 
 /* Frames built and not yet submitted: entries from @first on, @n of them. */
@@ -34,6 +37,17 @@ struct batch {
 	unsigned int first, n;
 	size_t bytes;		/* to submit; the last frame may be cut short */
 };
+
+/* A lease that is over already has none; its frames are refused all the same. */
+static void queue_open(int fd)
+{
+	struct holdfast_queue q = {
+		.size = sizeof(q), .flags = HOLDFAST_QUEUE_SET, .depth = BATCH,
+		.late_ns = QUEUE_MS * SCENE_MS, .horizon_ns = 5000 * SCENE_MS,
+	};
+
+	scene_ioctl(fd, HOLDFAST_IOC_QUEUE, &q);
+}
 
 static void leases_receive(struct submitter *s)
 {
@@ -46,6 +60,7 @@ static void leases_receive(struct submitter *s)
 			s->fd[0] = s->fd[--s->held];
 			s->lease[0] = s->lease[s->held];
 		}
+		queue_open(fd);
 		s->fd[s->held] = fd;
 		s->lease[s->held++] = (__u32)index;
 	}
@@ -157,6 +172,69 @@ static int batch_submit(struct submitter *s, struct batch *b, int fd)
 	return n ? (int)res[n - 1].error : 0;
 }
 
+/* What these ways do not know in a frame: FRAME_WAIT at once; without a time in the queue. */
+static void batch_fit(struct submitter *s, struct batch *b, bool queue)
+{
+	__u64 at = scene_now_ns() + 200000;
+	unsigned int i;
+
+	for (i = 0; i < b->n; i++) {
+		struct holdfast_frame *f = (void *)(s->tape->bytes + s->tape->entry[b->first + i].at);
+
+		s->tape->entry[b->first + i].way = queue ? WAY_QUEUE : WAY_URING;
+		if (!queue) {
+			f->flags &= ~HOLDFAST_FRAME_WAIT;
+			continue;
+		}
+		f->present_ns = at;
+		at += 1 + rng_below(&s->rng, 400000);
+	}
+}
+
+/* A command of io_uring, now or by the queue of the lease, and its completion. */
+static int batch_uring(struct submitter *s, struct batch *b, int fd, bool queue)
+{
+	struct holdfast_frame_result res[BATCH] = {};
+	struct __kernel_timespec ts = { .tv_sec = 20 };
+	struct tape *t = s->tape;
+	struct holdfast_submit sub = {
+		.size = sizeof(sub),
+		.flags = queue ? HOLDFAST_SUBMIT_QUEUE : 0,
+		.frames = (uintptr_t)(t->bytes + t->entry[b->first].at),
+		.bytes = b->bytes,
+		.results = (uintptr_t)res,
+		.count = b->n,
+	};
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&s->ring);
+	struct io_uring_cqe *cqe;
+	__u64 before;
+	unsigned int i;
+	int ret;
+
+	batch_fit(s, b, queue);
+	memset(sqe, 0, 128);
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = fd;
+	sqe->cmd_op = HOLDFAST_URING_CMD_SUBMIT;
+	memcpy(sqe->cmd, &sub, sizeof(sub));
+	before = scene_now_ns();
+	io_uring_submit(&s->ring);
+	ret = io_uring_wait_cqe_timeout(&s->ring, &cqe, &ts);
+	if (ret)
+		scene_die("submitter %u: no completion: %s", s->self, strerror(-ret));
+	ret = cqe->res;
+	io_uring_cqe_seen(&s->ring, cqe);
+	/* Of a batch that is not taken no frame has a verdict: the first one's, if it is the array's. */
+	if (ret < 0 && ret != -ENOTCONN && ret != -ESHUTDOWN && ret != -EKEYREVOKED &&
+	    ret != -EKEYEXPIRED && ret != -EPERM && ret != -ETIME && ret != -EINTR &&
+	    !(ret == -EINVAL && queue))
+		scene_die("submitter %u: command: %s", s->self, strerror(-ret));
+	for (i = 0; ret > 0 && i < (unsigned int)ret; i++)
+		entry_result(&t->entry[b->first + i], &res[i]);
+	batch_settle(s, b, ret > 0 ? (unsigned int)ret : 0, before);
+	return ret > 0 ? (int)res[ret - 1].error : -ret;
+}
+
 /* The frame that ended a write(2), and why. */
 static void write_refused(struct submitter *s, struct entry *e, int fd, int error)
 {
@@ -213,6 +291,8 @@ static void submitter_shot(struct submitter *s)
 	batch_build(s, &b, lease, kind < 35 ? 1 : 1 + rng_below(&s->rng, kind < 60 ? 8 : BATCH));
 	if (kind < 60)
 		error = batch_write(s, &b, s->fd[lease], kind >= 45);
+	else if (kind < 80 && b.n && s->tape->entry[b.first + b.n - 1].attack != ATTACK_MALFORMED)
+		error = batch_uring(s, &b, s->fd[lease], kind < 70);
 	else
 		error = batch_submit(s, &b, s->fd[lease]);
 	switch (error) {
@@ -244,6 +324,8 @@ void submitter_run(struct share *sh, unsigned int self, int sock)
 	size_t most = scene_frame_bytes(sh->round.channels, HOLDFAST_MAX_FOCI);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (io_uring_queue_init(2, &s.ring, IORING_SETUP_SQE128))
+		scene_die("submitter %u: no ring", self);
 	s.aim.sh = sh;
 	s.aim.rng = &s.rng;
 	while (!stopping(sh) && s.tape->entries < sh->round.quota && s.dead < DEAD &&

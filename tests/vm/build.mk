@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0
 # Programs that run in a booted kernel: every tests/vm/X.c that is no helper becomes
-# build/tests/vm/X, linked with the helpers; all of adversary*.c is one program.
+# build/tests/vm/X, linked with the helpers; all of adversary*.c is one program, and all of datapath*.c.
 
 VM_HELPERS := scene scene_calls scene_players ledger physics
 VM_ADVERSARY := $(patsubst tests/vm/%.c,%,$(wildcard tests/vm/adversary*.c))
+VM_DATAPATH := $(patsubst tests/vm/%.c,%,$(wildcard tests/vm/datapath*.c))
 VM_SOURCES := $(patsubst tests/vm/%.c,%,$(wildcard tests/vm/*.c))
-VM_TESTS := $(patsubst %,$(BUILD)/tests/vm/%,adversary \
-	$(filter-out $(VM_HELPERS) $(VM_ADVERSARY),$(VM_SOURCES)))
+VM_TESTS := $(patsubst %,$(BUILD)/tests/vm/%,adversary datapath \
+	$(filter-out $(VM_HELPERS) $(VM_ADVERSARY) $(VM_DATAPATH),$(VM_SOURCES)))
 VM_HELPER_OBJS := $(patsubst %,$(BUILD)/user/tests/vm/%.o,$(VM_HELPERS))
 
 $(BUILD)/user/tests/vm/%.o: CPPFLAGS += -Itests/vm
 
 $(BUILD)/tests/vm/adversary: $(patsubst %,$(BUILD)/user/tests/vm/%.o,$(VM_ADVERSARY))
+$(BUILD)/tests/vm/datapath: $(patsubst %,$(BUILD)/user/tests/vm/%.o,$(VM_DATAPATH))
+$(BUILD)/tests/vm/datapath $(BUILD)/tests/vm/adversary: VM_LIBS := -l:liburing.a
 
 $(VM_TESTS): $(BUILD)/tests/vm/%: $(BUILD)/user/tests/vm/%.o $(VM_HELPER_OBJS)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CFLAGS) -o $@ $(sort $^) -lm -lpthread
+	$(call say,LD)$(CC) $(CFLAGS) -o $@ $(sort $^) $(VM_LIBS) -lm -lpthread
 
 CHECK_BINS += $(VM_TESTS)
 

@@ -131,4 +131,20 @@ __u16 physics_level(const struct physics *p, __u16 amp);
 /* Distance of two wire phases, turns (0..0.5). */
 double physics_phase_change(const struct physics *p, __u16 a, __u16 b);
 
+/*
+ * The ideal drive of a channel for foci alone (HOLDFAST_FRAME_COMPUTE), 65535 =
+ * full: sum of amp exp(2 pi i (phase - d / wavelength)). @far: out: the longest d
+ * in wavelengths; or NULL.
+ */
+double complex physics_drive(const struct physics *p, const struct holdfast_focus *foci,
+			     unsigned int n, __u32 channel, double *far);
+
+/*
+ * Is a channel at these wire values what such a frame makes of it, within the
+ * errors that docs/field.md states? @less: its level may be lower (attenuated).
+ * Off is always right.
+ */
+bool physics_foci_made(const struct physics *p, const struct holdfast_frame *f, __u32 channel,
+		       __u16 phase, __u16 level, bool less);
+
 #endif /* LEDGER_H */

@@ -135,3 +135,55 @@ double physics_phase_change(const struct physics *p, __u16 a, __u16 b)
 
 	return turns > 0.5 ? 1 - turns : turns;
 }
+
+double complex physics_drive(const struct physics *p, const struct holdfast_focus *foci,
+			     unsigned int n, __u32 channel, double *far)
+{
+	const struct holdfast_channel_pos *c = &p->pos[channel];
+	double complex sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		double x = ((double)foci[i].x_um - c->x_um) * 1e-6;
+		double y = ((double)foci[i].y_um - c->y_um) * 1e-6;
+		double z = ((double)foci[i].z_um - c->z_um) * 1e-6;
+		double d = sqrt(x * x + y * y + z * z);
+		double turns = (d < NEAR_M ? NEAR_M : d) * p->k / TWO_PI;
+
+		sum += foci[i].amp * cexp(I * TWO_PI * (foci[i].phase / 65536.0 - turns));
+		if (far && turns > *far)
+			*far = turns;
+	}
+	return sum;
+}
+
+/* What docs/field.md states of computed drives, in turn/65536, rad per share, and shares. */
+#define FOCUS_PHASE_ERR	0.502
+#define FOCUS_TURN_ERR	2.4e-8
+#define FOCUS_AMP_ERR	0.501
+
+bool physics_foci_made(const struct physics *p, const struct holdfast_frame *f, __u32 channel,
+		       __u16 phase, __u16 level, bool less)
+{
+	const struct holdfast_focus *foci = scene_foci((void *)(uintptr_t)f);
+	double far = 0, total = 0, lost, ideal, err, turned;
+	double complex x;
+	unsigned int i;
+
+	if (!level)
+		return true;
+	for (i = 0; i < f->foci; i++)
+		total += foci[i].amp;
+	x = physics_drive(p, foci, f->foci, channel, &far);
+	ideal = cabs(x);
+	lost = total * (FOCUS_TURN_ERR + TWO_PI * far / 0x1p31);
+	/* the computed amplitude is a whole number: where the error reaches another, either */
+	if (level > physics_level(p, (__u16)fmin(floor(ideal + FOCUS_AMP_ERR + lost), 65535)))
+		return false;
+	if (!less && level < physics_level(p, (__u16)fmax(ceil(ideal - FOCUS_AMP_ERR - lost), 0)))
+		return false;
+	err = (FOCUS_PHASE_ERR + far / 32768) / 65536 + lost / (TWO_PI * ideal) +
+	      0.5 / p->phase_levels;
+	turned = fabs(remainder(carg(x) / TWO_PI - (double)phase / p->phase_levels, 1));
+	return turned <= err * (1 + 1e-9);
+}

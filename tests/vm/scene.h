@@ -197,10 +197,13 @@ int scene_recv_fd(int sock, __u64 *word, bool wait);
 /*
  * A frame as it is written: header, then phases, amplitudes and foci behind it.
  * scene_frame_init() in memory of scene_frame_bytes(); NULL-safe to free().
+ * scene_foci_init(): of foci alone (HOLDFAST_FRAME_COMPUTE), no phases nor amplitudes.
  */
 size_t scene_frame_bytes(__u32 channels, __u32 foci);
 void scene_frame_init(struct holdfast_frame *f, __u32 channels, __u32 foci);
+void scene_foci_init(struct holdfast_frame *f, __u32 channels, __u32 foci);
 struct holdfast_frame *scene_frame_new(__u32 channels, __u32 foci);	/* all off; (dies) */
+struct holdfast_frame *scene_foci_new(__u32 channels, __u32 foci);	/* ditto */
 
 static inline __u16 *scene_phases(struct holdfast_frame *f)
 {
@@ -214,6 +217,8 @@ static inline __u16 *scene_amps(struct holdfast_frame *f)
 
 static inline struct holdfast_focus *scene_foci(struct holdfast_frame *f)
 {
+	if (f->flags & HOLDFAST_FRAME_COMPUTE)
+		return (struct holdfast_focus *)(f + 1);
 	return (struct holdfast_focus *)(scene_amps(f) + f->channels);
 }
 

@@ -332,6 +332,21 @@ void scene_frame_init(struct holdfast_frame *f, __u32 channels, __u32 foci)
 	f->foci = (__u16)foci;
 }
 
+void scene_foci_init(struct holdfast_frame *f, __u32 channels, __u32 foci)
+{
+	scene_frame_init(f, channels, foci);
+	f->size = (__u32)scene_frame_bytes(0, foci);
+	f->flags = HOLDFAST_FRAME_COMPUTE;
+}
+
+struct holdfast_frame *scene_foci_new(__u32 channels, __u32 foci)
+{
+	struct holdfast_frame *f = scene_frame_new(channels, foci);
+
+	scene_foci_init(f, channels, foci);
+	return f;
+}
+
 struct holdfast_frame *scene_frame_new(__u32 channels, __u32 foci)
 {
 	struct holdfast_frame *f = malloc(scene_frame_bytes(channels, foci));

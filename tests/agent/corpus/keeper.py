@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """keeper.sock (agent/lib/wire.h). An input is a dict: who asks (account), data (the packet), fds (descriptors sent
 along), kind (of socket). Hostile is what must not end in a lease. Accounts: hf-operator and hf-user of tenant lab,
-whose array is there and whose rights are frames and arm; hf-guest of a tenant whose array is not; hf-system, a
+whose array is there and whose rights are frames, raw and arm; hf-guest of a tenant whose array is not; hf-system, a
 service; hf-nobody, whom the agent does not know; all of them may open the socket, hf-stranger may not."""
 import struct
 
@@ -83,7 +83,7 @@ def durations(rng):
 def beyond(_):
     for who in ("hf-operator", "hf-user"):
         for want in range(1, 16):
-            allowed = FRAMES | (ARM if who == "hf-operator" else 0)
+            allowed = FRAMES | RAW | (ARM if who == "hf-operator" else 0)
             if want & ~allowed:
                 yield ask(packet(rights=want), who=who)
 
