@@ -17,11 +17,11 @@
 #include "compat.h"
 #include "core.h"
 
-/* A consistent copy of what is emitted now. @mean: SURFACE_MEAN binds. */
+/* What is emitted now; a consistent copy of its wire values is in a->scan. */
 struct hf_scan_look {
 	u64 now_ns;
 	bool on;
-	bool bound;
+	bool bound;	/* SURFACE_MEAN is not at its loosest */
 	u64 limit_mpa;
 };
 
