@@ -166,6 +166,13 @@ static json_t *status_json(const struct view *v, const struct holdfast_status *s
 	counters_json(v, st, j);
 	json_object_set_new(j, "sensors", sensors_json(v, st));
 	json_object_set_new(j, "fence", fence_json(v, st));
+	if (st->surface_points)
+		json_object_set_new(j, "surface", json_pack("{s:I, s:I, s:I, s:I, s:I}",
+			"points", (json_int_t)st->surface_points,
+			"worst", (json_int_t)st->surface_worst,
+			"mean_mpa", (json_int_t)st->surface_mean_mpa,
+			"limit_mpa", (json_int_t)limit(v, HOLDFAST_LIM_SURFACE_MEAN),
+			"round_ms", (json_int_t)st->surface_round_ms));
 	return j;
 }
 
@@ -219,6 +226,19 @@ static void fence_text(const struct view *v, const struct holdfast_status *st)
 	}
 }
 
+static void surface_text(const struct view *v, const struct holdfast_status *st)
+{
+	int64_t lim = limit(v, HOLDFAST_LIM_SURFACE_MEAN);
+
+	if (!st->surface_points)
+		return;
+	printf("  surface         ");
+	bar(st->surface_mean_mpa, lim);
+	printf(" %9.1f Pa mean of %.1f Pa, point %" PRIu32 " of %" PRIu32 "%s\n",
+	       st->surface_mean_mpa / 1e3, (double)lim / 1e3, st->surface_worst,
+	       st->surface_points, v->eol);
+}
+
 static void reasons_text(const struct view *v, const struct holdfast_status *st)
 {
 	char text[HOLDFAST_TEXT_LEN];
@@ -263,6 +283,7 @@ static void status_text(const struct view *v, const struct holdfast_status *st)
 	       st->array_rise_mk / 1e3, (double)limit(v, HOLDFAST_LIM_ARRAY_RISE) / 1e3, v->eol);
 	sensors_text(v, st);
 	fence_text(v, st);
+	surface_text(v, st);
 	reasons_text(v, st);
 }
 

@@ -81,6 +81,7 @@ expect 0 "surface as JSON" '"scan_ms": 1000' "$HF" surface show --json
 expect 0 "surface clear" '' "$HF" surface clear
 expect 0 "surface show none" '^$' "$HF" surface show
 expect 0 "surface again" '' "$HF" surface set "$dir/surface.csv"
+expect 0 "status shows the surface" 'surface .* 0.0 Pa mean of .* point 0 of 2' "$HF" status
 expect 0 "envelope set" '' "$HF" envelope set power_avg=25W temp_warn=45C hold=400ms
 expect 0 "is in the site" 'power_avg +ceiling +30.000 W +25.000 W +25.000 W' "$HF" envelope show
 expect 2 "no such limit" 'there is no limit "colour"' "$HF" envelope set colour=3
