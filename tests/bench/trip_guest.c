@@ -75,7 +75,7 @@ static void open_one(struct one *o, const char *name, const char *sensors)
 {
 	const struct scene_ask ask = { .rights = HOLDFAST_RIGHT_ALL, .label = "bench" };
 
-	scene_make(&o->sim, name, SCENE_ATTRS("rows=4", "cols=4", sensors, "sensor_period_ms=10",
+	scene_make(&o->sim, name, SCENE_ATTRS("rows=4", "cols=4", sensors, "sensor_period_ms=5",
 		   "limit=hold 3600000", "limit=keeper_deadline 10000", "limit=tick_late 10000",
 		   "limit=sensor_stale 60000", "limit=trip_dwell 0"));
 	ledger_open(&o->ledger, &o->sim);
