@@ -125,7 +125,7 @@ struct hf_frame_buf {
 	u64 deadline_ns;	/* after it the frame is dropped */
 	struct holdfast_frame head;
 	struct holdfast_focus foci[HF_MAX_FOCI];
-	u16 *phase;		/* [channels], behind this structure: given, or computed from the foci */
+	u16 *phase;		/* [channels], behind this: given, or computed from the foci */
 	u16 *amp;		/* ditto */
 };
 
