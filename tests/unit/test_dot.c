@@ -148,7 +148,7 @@ static void same(u32 channels)
 	}
 }
 
-/* Frames of all sizes, each way against the reference and the other: 10^6 with HOLDFAST_DOT_FRAMES. */
+/* Frames of all sizes, each way against the reference and the other: as many as HOLDFAST_DOT_FRAMES. */
 static void frames(u32 n, bool check)
 {
 	struct rng r = rng_seeded(SEED + n);
@@ -171,12 +171,12 @@ static void frames(u32 n, bool check)
 	}
 }
 
-Test(dot, reference, .timeout = 120) { frames(3000, true); }
-
-Test(dot, all_ways_give_the_same_bits, .timeout = 600)
+/* Its name is not the first: Criterion 2.4.1 loses memory when the first test ends last. */
+Test(dot, the_same_bits_in_all_ways, .timeout = 600)
 {
 	const char *want = getenv("HOLDFAST_DOT_FRAMES");
 
+	frames(3000, true);
 	frames(want ? (u32)atoi(want) : 20000, false);
 }
 
