@@ -199,7 +199,8 @@ int holdfast_player_push(struct holdfast_player *p, const struct holdfast_frame 
 	struct hf_slot *s;
 
 	if (f->magic != HOLDFAST_FRAME_MAGIC || f->channels != p->channels ||
-	    f->foci > HOLDFAST_MAX_FOCI || f->size != holdfast_frame_size(f->channels, f->foci) ||
+	    f->size < sizeof(*f) ||
+	    f->size > holdfast_frame_size(p->channels, HOLDFAST_MAX_FOCI) ||
 	    (present_ns && present_ns <= p->last_ns))
 		return -EINVAL;
 	s = slot_open(p);

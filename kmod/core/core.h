@@ -12,10 +12,10 @@
  *  admit_lock (mutex)	one admission, envelope change, arm, reset or lease
  *			change at a time; owns @scratch, @wire_next, rule sets;
  *			an account changes hands under it
- *  surface_lock (mutex)	points and means of the surface; held for one batch of visits,
- *			taken with or without admit_lock
  *  queue_lock (spinlock)	the play-out queues of all leases; never taken in interrupt
  *			context, so no silence ever waits for it
+ *  surface_lock (mutex)	points and means of the surface; held for one batch of visits,
+ *			taken with or without admit_lock
  *  lock (raw spinlock)	all that the governor's hard interrupt touches: what is
  *			used is charged there
  *  ev_lock (raw spinlock) event ring and black box; innermost
@@ -125,7 +125,7 @@ struct hf_frame_buf {
 	u64 deadline_ns;	/* after it the frame is dropped */
 	struct holdfast_frame head;
 	struct holdfast_focus foci[HF_MAX_FOCI];
-	u16 *phase;		/* [channels], behind this structure: given, or computed from the foci */
+	u16 *phase;		/* [channels], behind this: given, or computed from the foci */
 	u16 *amp;		/* ditto */
 };
 

@@ -74,7 +74,7 @@ struct hf_array_ops {
  * @silence_bound_ns:	worst case from silence() to no emission
  * @commit_ns:	least time from commit() being called to the outputs changing; 0 = at
  *	once. From it follows how far apart two frames really are.
- * @sensor_period_ms:	how often read_sensors() is called, 10..1000; 0 = 50
+ * @sensor_period_ms:	how often read_sensors() is called, 2..1000; 0 = 50
  */
 struct hf_array_desc {
 	const char *model;

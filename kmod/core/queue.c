@@ -209,7 +209,7 @@ static ktime_t hf_queue_round(struct hf_array *a, struct hf_swept *swept)
 	struct holdfast_frame_result res;
 	struct hf_queued *e;
 	struct hf_queue *q;
-	u64 due;
+	u64 due = HF_NEVER;
 	int ret;
 
 	spin_lock(&a->queue_lock);

@@ -125,8 +125,8 @@ static const char *hf_desc_check(const struct hf_array_desc *d)
 		return "ops: beat_hw is required with a hardware dead-man";
 	if (d->flags & ~(HF_HW_ATOMIC | HF_HW_DEADMAN | HF_HW_SIMULATED))
 		return "flags: unknown bit";
-	if (d->sensor_period_ms && (d->sensor_period_ms < 10 || d->sensor_period_ms > 1000))
-		return "sensor_period_ms: 0 or 10..1000";
+	if (d->sensor_period_ms && (d->sensor_period_ms < 2 || d->sensor_period_ms > 1000))
+		return "sensor_period_ms: 0 or 2..1000";
 	return hf_nameplate_check(d->nameplate);
 }
 
@@ -424,8 +424,8 @@ void holdfast_array_unregister(struct hf_array *a)
 	hf_leases_end_all_locked(a, ENODEV, HF_DET_REVOKED);
 	raw_spin_unlock_irqrestore(&a->lock, flags);
 	up_write(&a->ops_sem);
-	hf_surface_stop(a);	/* no call can start it again */
 	hf_queue_stop(a);
+	hf_surface_stop(a);	/* no call can start it again */
 	flush_work(&a->settle_work);
 
 	hf_event_push(a, &ev);

@@ -105,18 +105,18 @@ static void check_slew(struct trial *t)
 	const struct hf_wire *w = t->w;
 	const struct hf_wire *last = t->ctx->last;
 	u32 levels = t->r->np->phase_levels;
-	bool free_phase = loosest(t->r, HF_LIM_SLEW_PHASE);
-	bool free_amp = loosest(t->r, HF_LIM_SLEW_AMP);
 	u64 dt = since_commit(t->ctx);
-	u64 turn, rise;
+	u64 rise = allowed(max_rise, dt);
+	/* a change of so many steps rounds up to what is allowed, one more to above it */
+	u64 most = allowed(max_turn, dt) * levels / 65536;
+	bool free_phase = loosest(t->r, HF_LIM_SLEW_PHASE) || most >= levels / 2;
+	bool free_amp = loosest(t->r, HF_LIM_SLEW_AMP) || rise >= HF_AMP_FULL;
 	u32 i;
 
 	if (free_phase && free_amp)
 		return;
 	if (last && last->channels != w->channels)
 		last = NULL;
-	turn = allowed(max_turn, dt);
-	rise = allowed(max_rise, dt);
 	for (i = 0; i < w->channels; i++) {
 		u32 before = last ? last->amp_q16[i] : 0;
 		u32 step, change;
@@ -132,10 +132,10 @@ static void check_slew(struct trial *t)
 		step = w->phase[i] > last->phase[i] ? w->phase[i] - last->phase[i] :
 						      last->phase[i] - w->phase[i];
 		step = step <= levels - step ? step : levels - step;	/* the shortest way round */
+		if (step <= most)
+			continue;
 		change = (u32)div_up((u64)step * 65536, levels);
-		if (change > turn)
-			broken(t, HF_LIM_SLEW_PHASE, i, rate_per_ms(change, dt, max_turn), max_turn,
-			       FIRM);
+		broken(t, HF_LIM_SLEW_PHASE, i, rate_per_ms(change, dt, max_turn), max_turn, FIRM);
 	}
 }
 

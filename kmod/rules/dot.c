@@ -154,31 +154,43 @@ static u32 quantise(const struct hf_grid *g, const u16 *phase, const u16 *amp, u
 	return loudest;
 }
 
-static u64 quick_of(u32 amp, u32 shift)
+/* Of two amplitudes in the halves of a word: scaled / 16 and 1 more, or 0 where it is 0 */
+static u64 quick_pair(u64 v, u32 shift)
 {
-	return amp ? (amp << shift >> 4) + 1 : 0;
+	const u64 ones = 0x100000001ULL;
+	u64 on = ((v + ones * 0xffff) >> 16) & ones;	/* a carry out of 16 bits: not 0 */
+
+	return (((v << shift) >> 4) & ones * 0xfff) + on;
+}
+
+static u64 pair_at(const u16 *amp, u32 i, u32 channels)
+{
+	return amp[i] | (i + 1 < channels ? (u64)amp[i + 1] << 32 : 0);
 }
 
 static void drive(struct hf_drive *d, const u16 *amp, u32 channels)
 {
-	u32 any = 0, sum = 0, min = HF_AMP_FULL - 1, shift, i;
+	u32 sum = 0, min = HF_AMP_FULL - 1, least = min, any, shift, i;
+	u64 bits = 0;
 
-	for (i = 0; i < channels; i++) {
-		u32 a = amp[i];
+	/* two chains: one after the other would wait for itself */
+	for (i = 0; i < channels; i += 2) {
+		u64 v = pair_at(amp, i, channels);
+		u32 a = (u32)v, b = (u32)(v >> 32);
 
-		any |= a;
-		sum += a;
+		bits |= v;
+		sum += a + b;
 		/* what is 0 must not be the least: 0 - 1 is the most there is */
 		min = a - 1 < min ? a - 1 : min;
+		least = b - 1 < least ? b - 1 : least;
 	}
+	any = (u32)(bits | bits >> 32);
 	shift = any ? (u32)__builtin_clz(any) - 16 : 0;
 	d->amp_sum = sum;
-	d->amp_min = min + 1;
+	d->amp_min = (min < least ? min : least) + 1;
 	d->shift = shift;
-	for (i = 0; i + 1 < channels; i += 2)
-		d->quick.wide[i / 2] = quick_of(amp[i], shift) | quick_of(amp[i + 1], shift) << 32;
-	if (i < channels)
-		d->quick.wide[i / 2] = quick_of(amp[i], shift);
+	for (i = 0; i < channels; i += 2)
+		d->quick.wide[i / 2] = quick_pair(pair_at(amp, i, channels), shift);
 	for (i = (channels + 1) / 2; i < hf_lanes(channels) / 2; i++)
 		d->quick.wide[i] = 0;
 }

@@ -54,7 +54,7 @@
 	X(tau_array_ms, 1, HF_TAU_MAX_MS, 45000) \
 	X(tau_power_ms, 1, HF_TAU_MAX_MS, 10000) \
 	X(derate_floor, 0, HF_Q16_ONE, 16384) \
-	X(sensor_period_ms, 10, 1000, 50) \
+	X(sensor_period_ms, 2, 1000, 50) \
 	X(temp_max_step_mc, 0, 1000000, 10000) \
 	X(baud, 1200, 100000000, 230400) \
 	X(deadman_ms, 0, 60000, 0) \

@@ -65,6 +65,7 @@ struct size {
 	double *gain, *theta;		/* [points][channels], Pa at full drive and rad */
 	struct frame frame[FRAMES];
 	struct frame alike[CHANGES][FRAMES];	/* used there and back */
+	struct frame wired[FRAMES];	/* the frames in wire steps and re-expanded amplitudes */
 	u32 turn;			/* frames judged so far */
 };
 
@@ -182,6 +183,50 @@ static void changed_32(struct size *s)
 	alike(s, 2);
 }
 
+/* The check of the fence alone, which is what NumPy and the reference do. */
+static void fence_quick(struct size *s, struct engine *e, const struct hf_rules *r)
+{
+	u32 j, i = s->turn++ % FRAMES;
+
+	hf_field_quick(&e->scratch.field, &e->lut, &r->rows, s->wired[i].amp);
+	for (j = 0; j < s->points; j++)
+		if (hf_field_sum_mpa(&r->point[j], &e->scratch.field, j) > r->env.fence[j].limit_mpa)
+			die("%s: point %u is above its limit by the sum", s->name, j);
+}
+
+static void fence_exact(struct size *s, struct engine *e, const struct hf_rules *r)
+{
+	struct hf_field_work *w = &e->scratch.field;
+	u32 j, i = s->turn++ % FRAMES;
+
+	hf_field_quick(w, &e->lut, &r->rows, s->wired[i].amp);
+	hf_field_exact(w, &e->lut, &r->rows, 0, s->wired[i].phase, s->wired[i].amp);
+	for (j = 0; j < s->points; j++)
+		if (hf_field_bound_mpa(&r->point[j], w, j, s->channels, 0) >
+		    r->env.fence[j].limit_mpa)
+			die("%s: point %u is above its limit", s->name, j);
+}
+
+static void fence_quick_scalar(struct size *s)
+{
+	fence_quick(s, &scalar, s->quick[0]);
+}
+
+static void fence_quick_simd(struct size *s)
+{
+	fence_quick(s, &simd, s->quick[1]);
+}
+
+static void fence_exact_scalar(struct size *s)
+{
+	fence_exact(s, &scalar, s->exact[0]);
+}
+
+static void fence_exact_simd(struct size *s)
+{
+	fence_exact(s, &simd, s->exact[1]);
+}
+
 /* As one writes it down: gains and path phases precomputed, libm for the rest. */
 static double pressure(const struct size *s, u32 frame, u32 point)
 {
@@ -296,6 +341,10 @@ static const struct way {
 	{ "changed_1", changed_1, always },
 	{ "changed_8", changed_8, always },
 	{ "changed_32", changed_32, always },
+	{ "fence_quick_scalar", fence_quick_scalar, always },
+	{ "fence_quick_simd", fence_quick_simd, has_simd },
+	{ "fence_exact_scalar", fence_exact_scalar, always },
+	{ "fence_exact_simd", fence_exact_simd, has_simd },
 	{ "double_reference", double_reference, always },
 	{ "copy", copy, always },
 	{ "avx2_limit", avx2_limit, has_avx2 },
@@ -456,7 +505,11 @@ static void make_rules(struct size *s)
 								      (sum[j] - top[j]) / 2;
 	}
 	for (f = 0; f < FRAMES; f++) {
-		exact_scalar(s);
+		const struct hf_wire *w = s->wire[s->turn % 2];
+
+		admit(s, &scalar, s->exact[0], &s->frame[f]);
+		memcpy(s->wired[f].phase, w->phase, sizeof(w->phase));
+		memcpy(s->wired[f].amp, w->amp_q16, sizeof(w->amp_q16));
 		for (j = 0; j < s->points; j++)
 			if (s->wire[(s->turn + 1) % 2]->point_mpa[j] > top[j])
 				die("%s: point %u was not judged by the field", s->name, j);

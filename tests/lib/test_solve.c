@@ -201,7 +201,7 @@ Test(solve, path_and_circle)
 	q = holdfast_circle_at(&p[0], 0.01, 0.25);
 	cr_assert(fabs(q.x_m) < 1e-12 && fabs(q.y_m - 0.01) < 1e-12 && q.z_m == 0.1);
 	f = holdfast_focus_at(&p[2]);
-	cr_assert(f.x_um == 30000 && f.y_um == 10000 && f.z_um == 100000 && !f.reserved);
+	cr_assert(f.x_um == 30000 && f.y_um == 10000 && f.z_um == 100000 && !f.amp && !f.phase);
 }
 
 Test(solve, grid_bounds)

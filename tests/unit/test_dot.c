@@ -173,7 +173,7 @@ static void frames(u32 n, bool check)
 
 Test(dot, reference, .timeout = 120) { frames(3000, true); }
 
-Test(dot, all_ways_give_the_same_bits, .timeout = 3600)
+Test(dot, all_ways_give_the_same_bits, .timeout = 600)
 {
 	const char *want = getenv("HOLDFAST_DOT_FRAMES");
 

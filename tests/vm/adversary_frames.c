@@ -536,7 +536,7 @@ void aim_frame(struct aim *a, struct holdfast_frame *f)
 	bool raw = a->own->rights & HOLDFAST_RIGHT_RAW;
 
 	/* now and then one without the right that it needs */
-	if (rng_chance(a->rng, raw ? 5 : 90)) {
+	if (rng_chance(a->rng, raw ? 2 : 90)) {
 		scene_foci_init(f, r->channels, some_foci(a));
 		compute_fill(a, f);
 	} else {

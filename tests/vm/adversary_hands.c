@@ -81,7 +81,7 @@ static void lease_plan(struct keeper *k, struct lease_log *log, struct holdfast_
 		log->limit[l] = env->limit[l];
 	}
 	log->set = env->set;
-	log->rights = HOLDFAST_RIGHT_FRAMES | (rng_chance(&k->rng, 75) ? HOLDFAST_RIGHT_RAW : 0);
+	log->rights = HOLDFAST_RIGHT_FRAMES | (rng_chance(&k->rng, 85) ? HOLDFAST_RIGHT_RAW : 0);
 	log->keeper = k->generation;
 	log->nfence = r->fences ? rng_below(&k->rng, LEASE_FENCE + 1) : 0;
 	for (i = 0; i < log->nfence; i++) {

@@ -187,7 +187,7 @@ static void batch_fit(struct submitter *s, struct batch *b, bool queue)
 			continue;
 		}
 		f->present_ns = at;
-		at += 1 + rng_below(&s->rng, 400000);
+		at += 1 + rng_below(&s->rng, 200000);
 	}
 }
 
@@ -291,8 +291,8 @@ static void submitter_shot(struct submitter *s)
 	batch_build(s, &b, lease, kind < 35 ? 1 : 1 + rng_below(&s->rng, kind < 60 ? 8 : BATCH));
 	if (kind < 60)
 		error = batch_write(s, &b, s->fd[lease], kind >= 45);
-	else if (kind < 80 && b.n && s->tape->entry[b.first + b.n - 1].attack != ATTACK_MALFORMED)
-		error = batch_uring(s, &b, s->fd[lease], kind < 70);
+	else if (kind < 72 && b.n && s->tape->entry[b.first + b.n - 1].attack != ATTACK_MALFORMED)
+		error = batch_uring(s, &b, s->fd[lease], kind < 66);
 	else
 		error = batch_submit(s, &b, s->fd[lease]);
 	switch (error) {

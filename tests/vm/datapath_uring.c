@@ -253,7 +253,7 @@ void uring_all_or_none(struct bench *b)
 	path_open(b, 8);
 	ring_open(&r, IORING_SETUP_SQE128);
 #define NONE(err, what, n, ...) do { \
-		frames_run(&f, n, 1, 200, 10); \
+		frames_run(&f, n, 1, 500, 10); \
 		s = ring_frames(&f, HOLDFAST_SUBMIT_QUEUE); \
 		__VA_ARGS__; \
 		bench_errno(b, send_and_wait(&r, b->lease, &s), err, what); \
@@ -294,14 +294,14 @@ void uring_ring_ends(struct bench *b)
 
 	path_open(b, 16);
 	ring_open(&r, IORING_SETUP_SQE128);
-	frames_run(&f, 10, 1, 600, 10);
+	frames_run(&f, 10, 1, 900, 10);
 	s = ring_frames(&f, HOLDFAST_SUBMIT_QUEUE);
 	bench_errno(b, ring_send(&r, b->lease, &s), 0, "send");
 	ring_close(&r);
 	if (kernel_cancels())
-		bench_errno(b, queue_drain(b->lease, 400), 0, "nothing stays queued");
+		bench_errno(b, queue_drain(b->lease, 700), 0, "nothing stays queued");
 	bench_errno(b, queue_drain(b->lease, 3000), 0, "nothing stays queued for good");
-	scene_sleep_ms(300);
+	scene_sleep_ms(400);
 	emissions_read(&b->es, &b->ledger);
 	/* Where it is not told the queue plays on: the program lives, and can silence. */
 	bench_check(b, b->es.count == (kernel_cancels() ? 0 : 10), "%zu emissions", b->es.count);
