@@ -7,7 +7,7 @@
  *
  * From: CLOCK_MONOTONIC just before the fault is written to the simulator. To: the time
  * stamp of the record OFF in its emission ledger. The moment within a period is by
- * chance, so the wait for the next reading (10 ms apart, as the governor's periods) is in
+ * chance, so the wait for the next reading (5 ms apart) is in
  * it; "reaction" is what comes after that reading. The driver's sensor is lost; the
  * watcher reads what is behind the sensors (the plant's supply) itself, of an array
  * without sensors, so that it waits for no one and the driver does not come first.
