@@ -31,18 +31,18 @@ static u32 quantise(struct trial *t, const struct hf_request *req, u32 scale_q16
 	struct hf_wire *w = t->w;
 	u32 loudest = r->lut->way->quantise(&r->grid, req->phase, req->amp, scale_q16, w->phase,
 					    w->level);
-	u32 n = r->np->channels, top = 0, on = 0, i;
+	u32 n = r->np->channels, on = 0, i;
 	u64 power = 0;
 
 	for (i = 0; i < n; i++) {
-		u32 k = w->level[i];
+		struct hf_level l = r->level[w->level[i]];
 
-		w->amp_q16[i] = r->level[k].amp_q16;
-		power += r->level[k].power_uw;
-		on += k != 0;
-		top = k > top ? k : top;
+		w->amp_q16[i] = l.amp_q16;
+		power += l.power_uw;
+		on += l.amp_q16 != 0;
 	}
-	t->loudest = r->level[top].amp_q16;
+	/* louder asks for no lower step */
+	t->loudest = r->level[hf_level_of(loudest, scale_q16, r->np->amp_levels)].amp_q16;
 	w->channels = n;
 	w->on = on;
 	w->power_uw = power;

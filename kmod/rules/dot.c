@@ -149,7 +149,7 @@ static u32 quantise(const struct hf_grid *g, const u16 *phase, const u16 *amp, u
 		step[i] = (u16)(p < phase_levels ? p : 0);
 		a &= 0 - (u32)(g->mask[i / 64] >> (i % 64) & 1);
 		loudest = a > loudest ? a : loudest;
-		level[i] = (u16)hf_by_full((a * scale_q16 >> 16) * amp_levels);
+		level[i] = (u16)hf_level_of(a, scale_q16, amp_levels);
 	}
 	return loudest;
 }

@@ -71,7 +71,14 @@ struct hf_grid {
 	u32 phase_levels;
 	u32 amp_levels;
 	u32 channels;
+	bool flat;		/* no calibration changes anything, and nothing is masked */
 };
+
+/* Step of an amplitude below 65536, rounded down. */
+static inline u32 hf_level_of(u32 amp, u32 scale_q16, u32 levels)
+{
+	return hf_by_full((amp * scale_q16 >> 16) * levels);
+}
 
 /* One channel that changed: what its phasor was and is */
 struct hf_move {

@@ -40,14 +40,12 @@ static v8u pairs(v16s a, v16s b)
 	return (v8u)__builtin_ia32_pmaddwd256(a, b);
 }
 
+/* Lanes without sign; the sum may have more bits than they have. */
 static u64 sum_of(v8u v)
 {
-	u64 sum = 0;
-	u32 k;
+	v4u two = ((v4u)v & 0xffffffff) + ((v4u)v >> 32);
 
-	for (k = 0; k < 8; k++)
-		sum += v[k];
-	return sum;
+	return two[0] + two[1] + two[2] + two[3];
 }
 
 /* The first @n entries of a vector of 16 */
@@ -114,14 +112,18 @@ static u32 quantise(const struct hf_grid *g, const u16 *phase, const u16 *amp, u
 	u32 most = 0, i;
 
 	for (i = 0; i < n; i += 8) {
-		v8u cal = cal_of(g, i);
-		v8u p = (eight(phase, i, n) + cal) & 0xffff;
-		v8u a = by_full(eight(amp, i, n) * (cal >> 16));
+		v8u p = eight(phase, i, n), a = eight(amp, i, n);
 
+		if (!g->flat) {
+			v8u cal = cal_of(g, i);
+			u32 mask = (u32)(g->mask[i / 64] >> (i % 64));
+
+			p = (p + cal) & 0xffff;
+			a = by_full(a * (cal >> 16)) & (v8u)((mask & place) != 0);
+		}
 		p = (p * levels + 32768) >> 16;
 		p &= (v8u)(p < (v8u){} + levels);
 		put_eight(step, i, n, p);
-		a &= (v8u)(((u32)(g->mask[i / 64] >> (i % 64)) & place) != 0);
 		loudest = (v8u)__builtin_ia32_pmaxud256((v8s)loudest, (v8s)a);
 		put_eight(level, i, n, by_full((a * scale_q16 >> 16) * g->amp_levels));
 	}
@@ -203,22 +205,21 @@ static void phasors(union hf_phasor_room *x, const struct hf_cs16 *table, const 
 }
 
 /*
- * A sum over all lanes, of which @low is known modulo 2^32 in each and @high the sum of all
- * terms / 2^16, rounded down: what is missing is below 128 * 2^16.
+ * A sum of which @low is known modulo 2^32, and @high the sum of all its terms / 2^16,
+ * rounded down: what is missing is below 64 terms of 8 lanes, each below 2^16.
  */
-static s64 joined(v8u low, v8s high)
+static s64 joined(u32 low, s32 high)
 {
-	s64 sum = 0;
-	u32 k;
+	s64 base = (s64)high * 65536;
 
-	for (k = 0; k < 8; k++) {
-		s64 base = (s64)high[k] * 65536;
-
-		sum += base + (u32)(low[k] - (u32)base);
-	}
-	return sum;
+	return base + (u32)(low - (u32)base);
 }
 
+/*
+ * No phasor and no gain is longer than 32767.95 (32767, and each part rounded once or
+ * twice), so two parts of products are below 2^31 - 6000: they are added before they are
+ * widened.
+ */
 static void dots(const union hf_phasor_room *x, const struct hf_rows *rows, s64 *re, s64 *im)
 {
 	u32 n = hf_lanes(rows->channels), j, i;
@@ -227,20 +228,25 @@ static void dots(const union hf_phasor_room *x, const struct hf_rows *rows, s64 
 		const struct hf_cs16 *g =
 			(const struct hf_cs16 *)(rows->row + j * hf_row_size(rows->channels));
 		v8u re_low = {}, im_low = {};
-		v8s re_high = {}, im_high = {};
+		v8s re_high = {}, im_high = {}, all;
 
-		for (i = 0; i < n; i += 8) {
-			v16s gain = load(g + i);
-			v8u a = pairs(gain, load(x->plain.conj + i));
-			v8u b = pairs(gain, load(x->plain.swap + i));
+		for (i = 0; i < n; i += HF_LANES) {
+			v16s gain = load(g + i), more = load(g + i + 8);
+			v8u a = pairs(gain, load(x->plain.conj + i)) +
+				pairs(more, load(x->plain.conj + i + 8));
+			v8u b = pairs(gain, load(x->plain.swap + i)) +
+				pairs(more, load(x->plain.swap + i + 8));
 
 			re_low += a;
 			im_low += b;
 			re_high += (v8s)a >> 16;
 			im_high += (v8s)b >> 16;
 		}
-		re[j] = joined(re_low, re_high);
-		im[j] = joined(im_low, im_high);
+		/* of each half: the sums of re_low, im_low, re_high, im_high */
+		all = __builtin_ia32_phaddd256(__builtin_ia32_phaddd256((v8s)re_low, (v8s)im_low),
+					       __builtin_ia32_phaddd256(re_high, im_high));
+		re[j] = joined((u32)all[0] + (u32)all[4], all[2] + all[6]);
+		im[j] = joined((u32)all[1] + (u32)all[5], all[3] + all[7]);
 	}
 }
 

@@ -23,6 +23,20 @@ static struct hf_lag lag_of(const struct hf_rules *r, u32 tau_ms)
 	return hf_lag_of(hf_hold_ms(&r->env) * HF_NSEC_PER_MSEC, (u64)tau_ms * HF_NSEC_PER_MSEC);
 }
 
+static bool flat(const struct hf_rules *r)
+{
+	u32 i;
+
+	for (i = 0; i < r->np->channels; i++) {
+		const struct hf_channel_cal *cal = &r->np->cal[i];
+
+		if (cal->phase_offset || cal->gain_q16 != HF_AMP_FULL ||
+		    !(r->env.mask[i / 64] >> (i % 64) & 1))
+			return false;
+	}
+	return true;
+}
+
 static void levels_build(struct hf_rules *r, struct hf_level *level)
 {
 	u32 levels = r->np->amp_levels, k;
@@ -67,7 +81,7 @@ void hf_rules_build(struct hf_rules *r, const struct hf_nameplate *np,
 	r->lag_chan = lag_of(r, np->tau_chan_ms);
 	r->lag_array = lag_of(r, np->tau_array_ms);
 	r->grid = (struct hf_grid){
-		np->cal, r->env.mask, np->phase_levels, np->amp_levels, np->channels,
+		np->cal, r->env.mask, np->phase_levels, np->amp_levels, np->channels, flat(r),
 	};
 	r->id = 0;
 	r->points = env->nfence;

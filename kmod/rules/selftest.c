@@ -133,6 +133,7 @@ static bool admission_wrong(struct hf_scratch *scratch, struct hf_rules *r, stru
 	if (res.verdict != HF_ADMIT || w->on != 1 || w->level[5] != 77)
 		return true;
 	r->env.mask[0] = ~(1ULL << 5);
+	r->grid.flat = false;
 	hf_admit(r, &ctx, &req, scratch, w, &res);
 	return res.verdict != HF_ADMIT || w->on;
 }

@@ -214,11 +214,11 @@ Test(dot, quantise, .timeout = 120)
 		u32 scale = rng_below(&r, 2) ? 65536 : (u32)rng_below(&r, 65537);
 		bool flat = rng_below(&r, 2);
 		struct hf_grid g = {
-			cal, mask, 2 + (u32)rng_below(&r, 4095), 1 + (u32)rng_below(&r, 4096), n,
+			cal, mask, 2 + (u32)rng_below(&r, 4095), 1 + (u32)rng_below(&r, 4096), n, flat,
 		};
 
 		for (i = 0; i < HF_MASK_WORDS; i++)
-			mask[i] = rng_below(&r, 2) ? ~0ULL : rng_next(&r);
+			mask[i] = flat || rng_below(&r, 2) ? ~0ULL : rng_next(&r);
 		for (i = 0; i < n; i++) {
 			phase[i] = (u16)rng_next(&r);
 			amp[i] = rng_below(&r, 8) ? (u16)rng_next(&r) : 65535;
