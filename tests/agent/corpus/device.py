@@ -31,6 +31,9 @@ CALLS = {
     0x34: ("FENCE_GET", 48, 48, None, None, False),
     0x35: ("FENCE_SET", 48, 48, None, None, True),
     0x36: ("FENCE_ADD", 48, 48, None, None, True),
+    0x37: ("SURFACE_GET", 48, 48, None, None, False),
+    0x38: ("SURFACE_SET", 48, 48, None, None, True),
+    0x39: ("SURFACE_ADD", 48, 48, None, None, True),
     0x40: ("SUBMIT", 40, 40, 4, 36, True),
     0x43: ("BLACKBOX", 24, 24, None, 20, False),
 }
@@ -112,11 +115,11 @@ def keepers(rng):
             yield ask(nr, struct_of(nr), on=on)
             for epoch in (1, 2, 3, 1 << 32, (1 << 64) - 1, rng.randrange(1 << 64)):
                 data = struct_of(nr)
-                if len(data) >= 16 and not call[0].startswith(("FENCE", "ENVELOPE", "SUBMIT")):
+                if len(data) >= 16 and not call[0].startswith(("FENCE", "SURFACE", "ENVELOPE", "SUBMIT")):
                     struct.pack_into("Q", data, 8, epoch)
                 yield ask(nr, data, on=on)
     for nr in (NR["ENVELOPE_SET"], NR["ENVELOPE_TIGHTEN"]):
-        for limit in range(38):
+        for limit in range(39):
             data = struct_of(nr)
             struct.pack_into("Q", data, 8, 1 << limit)
             struct.pack_into("q", data, 32 + 8 * limit, 1000)
@@ -139,7 +142,7 @@ def pointers(_):
 
 
 def values(rng):
-    for limit in list(range(38, 64)) + [64, 255, 1 << 31, (1 << 32) - 1]:
+    for limit in list(range(39, 64)) + [64, 255, 1 << 31, (1 << 32) - 1]:
         data = struct_of(NR["LIMIT_INFO"])
         struct.pack_into("I", data, 4, limit)
         yield ask(NR["LIMIT_INFO"], data)
@@ -166,14 +169,14 @@ HOSTILE = [
 
 def benign(_):
     for on in ("rw", "ro"):
-        for name in ("INFO", "GEOMETRY", "LIMIT_INFO", "SENSOR_INFO", "LEASE_LIST", "TENANT_LIST", "ENVELOPE_GET", "FENCE_GET", "BLACKBOX", "SILENCE"):
+        for name in ("INFO", "GEOMETRY", "LIMIT_INFO", "SENSOR_INFO", "LEASE_LIST", "TENANT_LIST", "ENVELOPE_GET", "FENCE_GET", "SURFACE_GET", "BLACKBOX", "SILENCE"):
             nr = NR[name]
             ptrs = {POINTERS[name]: 4096} if name in POINTERS else {}
             for surplus in (0, 1, 8, 64):
                 yield ask(nr, struct_of(nr, CALLS[nr][1] + surplus), on=on, ptrs=ptrs)
             if CALLS[nr][2] < CALLS[nr][1]:
                 yield ask(nr, struct_of(nr, CALLS[nr][2]), on=on, ptrs=ptrs)
-        for limit in range(38):
+        for limit in range(39):
             data = struct_of(NR["LIMIT_INFO"])
             struct.pack_into("I", data, 4, limit)
             yield ask(NR["LIMIT_INFO"], data, on=on)
