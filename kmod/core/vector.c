@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which way of summing products this kernel and processor have: chosen once, when the
- * module is loaded. The ways themselves are in rules/; here is only what the
+ * Which way of summing products this kernel and processor have: the same answer for as
+ * long as the module is loaded. The ways themselves are in rules/; here is only what the
  * kernel demands around vector registers.
  */
 #include <linux/kernel.h>

@@ -5,7 +5,6 @@
  * and no time is read: what of the past matters comes in struct hf_context.
  */
 #include "trial.h"
-#include "trig.h"
 
 static u64 since_commit(const struct hf_context *ctx)
 {

@@ -47,7 +47,7 @@ struct hf_level {
 };
 
 /*
- * An effective envelope made ready for use. Large (256 channels, 64 points: 170 KiB): the
+ * An effective envelope made ready for use. Large (256 channels, 64 points: 200 KiB): the
  * caller allocates hf_rules_size(points, np) bytes. Immutable once built.
  */
 struct hf_rules {
@@ -76,8 +76,8 @@ static inline size_t hf_rules_size(u32 points, const struct hf_nameplate *np)
 /*
  * Builds @r (of hf_rules_size(env->nfence, np) bytes) from an effective
  * envelope in canonical form; @r->id is 0. @site: the site envelope, to tell its
- * fence points (may be NULL: none). Slow (a square root and a sine per channel and point): process
- * context, never under a lock that the governor takes.
+ * fence points (may be NULL: none). Slow (a square root and a sine per channel and
+ * point): process context, never under a lock that the governor takes.
  */
 void hf_rules_build(struct hf_rules *r, const struct hf_nameplate *np,
 		    const struct hf_phase_lut *lut, const struct hf_envelope *env,
@@ -132,10 +132,10 @@ struct hf_result {
  *
  * Reasons: AMP_CAP stands for DRIVE_DUTY and derating too (bound = the cap in
  * force). FRAME_INTERVAL: measured = ns since the last commit. EMIT_REST:
- * measured = ms rested so far. SURFACE_MEAN: where = point of the surface, bound = what a rest
- * has to come down to where that is tighter. POWER_AVG, CHAN_RISE, ARRAY_RISE, DOSE: measured
- * = the projection to the end of HOLD and TICK_LATE. FENCE_PRESSURE, DOSE: where = index in
- * r->env.fence, bound = the point's own limit where that is tighter. BOX_*,
+ * measured = ms rested so far. SURFACE_MEAN: where = point of the surface, bound = what
+ * a rest has to come down to where that is tighter. POWER_AVG, CHAN_RISE, ARRAY_RISE,
+ * DOSE: measured = the projection to the end of HOLD and TICK_LATE. FENCE_PRESSURE,
+ * DOSE: where = index in r->env.fence, bound = the point's own limit where that is tighter. BOX_*,
  * FOCAL_PRESSURE: where = index of the focus. Without @req->attenuate the first
  * broken limit of the pipeline is named, with it the one that binds most.
  *

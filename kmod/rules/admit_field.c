@@ -5,7 +5,6 @@
  * they are compared with.
  */
 #include "trial.h"
-#include "trig.h"
 
 /*
  * Factor that should bring @mpa down to @bound. Rounding the amplitudes again

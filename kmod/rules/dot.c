@@ -49,17 +49,6 @@ static const s64 *gains(const struct hf_rows *rows, u32 j)
 	return (const s64 *)row_of(rows, j);
 }
 
-/* Where quick value @i is in a word of two: amplitudes low first, gains high first */
-static u32 at_low(u32 i)
-{
-	return i % 2 * 32;
-}
-
-static u32 at_high(u32 i)
-{
-	return 32 - at_low(i);
-}
-
 void hf_row_put(const struct hf_dot_way *way, u8 *row, u32 channels, u32 i, struct hf_cs16 g,
 		u16 quick)
 {
@@ -69,7 +58,7 @@ void hf_row_put(const struct hf_dot_way *way, u8 *row, u32 channels, u32 i, stru
 		((struct hf_cs16 *)row)[i] = g;
 	row += hf_lanes(channels) * (size_t)8;
 	if (way->wide)
-		((u64 *)row)[i / 2] |= (u64)quick << at_high(i);
+		((u64 *)row)[i / 2] |= (u64)quick << (32 - i % 2 * 32);
 	else
 		((u16 *)row)[i] = quick;
 }
@@ -77,17 +66,6 @@ void hf_row_put(const struct hf_dot_way *way, u8 *row, u32 channels, u32 i, stru
 struct hf_cs16 hf_row_gain(const struct hf_dot_way *way, const u8 *row, u32 i)
 {
 	return way->wide ? narrow_of(((const s64 *)row)[i]) : ((const struct hf_cs16 *)row)[i];
-}
-
-u16 hf_row_quick(const struct hf_dot_way *way, const u8 *row, u32 channels, u32 i)
-{
-	row += hf_lanes(channels) * (size_t)8;
-	return way->wide ? (u16)(((const u64 *)row)[i / 2] >> at_high(i)) : ((const u16 *)row)[i];
-}
-
-u16 hf_quick_get(const struct hf_dot_way *way, const struct hf_drive *d, u32 i)
-{
-	return way->wide ? (u16)(d->quick.wide[i / 2] >> at_low(i)) : d->quick.plain[i];
 }
 
 struct hf_cs16 hf_phasor(struct hf_cs16 unit, u32 amp_scaled)

@@ -19,7 +19,11 @@ static inline u32 hf_lanes(u32 channels)
 	return (channels + HF_LANES - 1) / HF_LANES * HF_LANES;
 }
 
-/* Bytes of one row: hf_lanes() gains of 8 bytes, then as many quick gains of up to 4. */
+/*
+ * Bytes of one row: hf_lanes() gains of 8 bytes, then as many quick gains of up to 4. Wide:
+ * two to a word of 64 bits, the even one high, so that a product with two quick
+ * amplitudes, the even one low, has the sum of both products in its upper half.
+ */
 #define HF_ROW_MAX	(HF_MAX_CHANNELS * 12)
 static inline size_t hf_row_size(u32 channels)
 {
@@ -87,7 +91,7 @@ struct hf_move {
 	struct hf_cs16 is;
 };
 
-#define HF_MOVES_MAX	128	/* keeps the sums of moves within the wide form's fields */
+#define HF_MOVES_MAX	128	/* more are no cheaper than all products anew */
 
 /*
  * One way to do it. @rows->channels is that of the frame; all of them may be
@@ -126,9 +130,6 @@ void hf_row_put(const struct hf_dot_way *way, u8 *row, u32 channels, u32 i, stru
 		u16 quick);
 
 struct hf_cs16 hf_row_gain(const struct hf_dot_way *way, const u8 *row, u32 i);
-u16 hf_row_quick(const struct hf_dot_way *way, const u8 *row, u32 channels, u32 i);
-/* Quick amplitude @i of @d. */
-u16 hf_quick_get(const struct hf_dot_way *way, const struct hf_drive *d, u32 i);
 
 /* The phasor of one channel, by the formula of hf_dot_way.phasors. */
 struct hf_cs16 hf_phasor(struct hf_cs16 unit, u32 amp_scaled);

@@ -72,11 +72,6 @@ struct hf_lag hf_lag_of(u64 dt_ns, u64 tau_ns)
 	return (struct hf_lag){ HF_Q32_ONE - lo, HF_Q32_ONE - hi };
 }
 
-s64 hf_first_order(s64 y, s64 target, u64 dt_ns, u64 tau_ns)
-{
-	return hf_lag_step(hf_lag_of(dt_ns, tau_ns), y, target);
-}
-
 /*
  * One step of a value kept as a unit rounded up and 1/65536 of it to take off.
  * The fraction keeps slow changes alive under short steps: with the unit alone
@@ -205,16 +200,6 @@ void hf_model_copy(struct hf_model *to, const struct hf_model *from, bool dose)
 	to->points = dose ? from->points : 0;
 	memcpy(to->dose_q16, from->dose_q16, to->points * sizeof(from->dose_q16[0]));
 	memcpy(to->dose_rem, from->dose_rem, to->points * sizeof(from->dose_rem[0]));
-}
-
-u64 hf_model_power_uw(const struct hf_nameplate *np, const u16 *amp_q16, u32 channels)
-{
-	u64 sum = 0;
-	u32 i;
-
-	for (i = 0; i < channels; i++)
-		sum += hf_chan_power_uw(np, amp_q16[i]);
-	return sum;
 }
 
 /*

@@ -26,7 +26,11 @@ struct hf_lag {
 /* Any @dt_ns; @tau_ns up to HF_TAU_MAX_MS, 0 = at once. Divides: once per step, not per channel. */
 struct hf_lag hf_lag_of(u64 dt_ns, u64 tau_ns);
 
-/* One step of @y towards @target, any values; rounded up, rising or falling. */
+/*
+ * One first-order step: moves @y towards @target as 1 - exp(-dt/tau), any values,
+ * rounded so that the result is never below the exact exponential, rising or falling.
+ * Units of y and target are the caller's.
+ */
 static inline s64 hf_lag_step(struct hf_lag l, s64 y, s64 target)
 {
 	u64 d, hi, lo;
@@ -43,14 +47,6 @@ static inline s64 hf_lag_step(struct hf_lag l, s64 y, s64 target)
 	lo = d & U32_MAX;
 	return (s64)((u64)y - hi * l.fall - ((lo * l.fall) >> 32));
 }
-
-/*
- * One first-order step: moves @y towards @target as 1 - exp(-dt/tau), rounded so
- * that the result is never below the exact exponential, rising or falling.
- * Units of y and target are the caller's. For many values with one dt and tau
- * use hf_lag_of() once and hf_lag_step() for each.
- */
-s64 hf_first_order(s64 y, s64 target, u64 dt_ns, u64 tau_ns);
 
 /* Electrical power of one channel, uW, rounded up; fits u32 (hf_nameplate_check). */
 static inline u32 hf_chan_power_uw(const struct hf_nameplate *np, u16 amp_q16)
@@ -110,12 +106,6 @@ void hf_model_advance(struct hf_model *m, const struct hf_nameplate *np, u64 now
  * it, the doses only if @dose (else @to has no points).
  */
 void hf_model_copy(struct hf_model *to, const struct hf_model *from, bool dose);
-
-/*
- * Electrical power of a set of amplitudes, uW: sum over a > 0 of p_drive +
- * a^2 p_acoustic, every channel rounded up.
- */
-u64 hf_model_power_uw(const struct hf_nameplate *np, const u16 *amp_q16, u32 channels);
 
 /*
  * The output, or the envelope it is under, changes at @now_ns: advances first.

@@ -142,7 +142,7 @@ check "nobody has taken it" said_times 0 'fake.commit.*"warn"'
 configure 'log: [' 
 kill -HUP "$parent"
 check "HUP with a broken file" until_true 5 said 'config.error.*holdfast.yaml:'
-check "the refusals are recorded" until_true 5 said 'fake.append.*config.reload .*refused'
+check "the refusals are recorded" until_true 2 said 'fake.append.*config.reload .*refused'
 before=$(pid_of front)
 kill -9 "$before"
 check "who starts anew gets the one in force" eval 'until_true 8 back front "$before" &&

@@ -37,6 +37,12 @@ static u32 ways(void)
 	return 1;
 }
 
+/* Quick amplitude @i, as dot.h says it lies. */
+static u16 quick_of(const struct hf_dot_way *w, const struct hf_drive *d, u32 i)
+{
+	return w->wide ? (u16)(d->quick.wide[i / 2] >> i % 2 * 32) : d->quick.plain[i];
+}
+
 static s16 random_s16(struct rng *r)
 {
 	static const s16 ends[] = { 32767, -32767, 0, 1, -1 };
@@ -102,7 +108,7 @@ static void reference(u32 channels, u32 j)
 		double a = amp[i] * exp2(shift) / 65536;
 		s64 xr = (s64)floor(lut.x[phase[i]].re * a + 0.5);
 		s64 xi = (s64)floor(lut.x[phase[i]].im * a + 0.5);
-		u32 q = hf_quick_get(way[0], &drive[0], i);
+		u32 q = quick_of(way[0], &drive[0], i);
 
 		cr_assert(q * 16 >= a * 65536 && q * 16 <= a * 65536 + 16);
 		cr_assert(amp[i] || !q);
@@ -136,7 +142,7 @@ static void same(u32 channels)
 	cr_assert_eq(drive[0].amp_sum, drive[1].amp_sum);
 	cr_assert_eq(drive[0].amp_min, drive[1].amp_min);
 	for (i = 0; i < hf_lanes(channels); i++)
-		cr_assert_eq(hf_quick_get(way[0], &drive[0], i), hf_quick_get(way[1], &drive[1], i));
+		cr_assert_eq(quick_of(way[0], &drive[0], i), quick_of(way[1], &drive[1], i));
 	cr_assert_arr_eq(sum[0], sum[1], sizeof(sum[0]));
 	cr_assert_arr_eq(re[0], re[1], sizeof(re[0]));
 	cr_assert_arr_eq(im[0], im[1], sizeof(im[0]));

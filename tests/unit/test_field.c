@@ -31,6 +31,14 @@ static void look(u32 channels)
 	hf_field_exact(&work, &lut, &rows, 0, phase, amp);
 }
 
+/* As dot.h says it lies in a row of the scalar way. */
+static u16 quick_gain(u32 i)
+{
+	const u64 *two = (const u64 *)(row + hf_lanes(np.channels) * 8);
+
+	return (u16)(two[i / 2] >> (32 - i % 2 * 32));
+}
+
 static u64 sum_mpa(void)
 {
 	return hf_field_sum_mpa(&p, &work, 0);
@@ -341,7 +349,7 @@ Test(field, gains_are_within_their_claim, .timeout = 120)
 			double re = ref.re[k] / unit, im = ref.im[k] / unit;
 			double size = hypot(re, im);
 			struct hf_cs16 g = hf_row_gain(lut.way, row, k);
-			double quick = hf_row_quick(lut.way, row, np.channels, k) * 32767 / 4095.0;
+			double quick = quick_gain(k) * 32767 / 4095.0;
 			double off = hypot(g.re - re, g.im - im);
 			/* gmax_upa is rounded up to 1 uPa and in its 31st bit */
 			double slack = size * (1.0 / (double)p.gmax_upa + 0x1p-29);
