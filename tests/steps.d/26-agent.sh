@@ -30,7 +30,7 @@ for source in tests/agent/test_*.c; do
 done
 
 step_tap agent-sandbox scripts/vm --kernel uml --timeout 400 --strict -- tests/agent/sandbox.sh
-STEP_SHARED=
 step_tap agent-daemon scripts/vm --kernel uml --timeout 400 --strict -- tests/agent/daemon.sh
+STEP_SHARED=
 step_tap agent-keeper-live scripts/vm --kernel uml --timeout 400 --strict -- tests/agent/keeper-live.sh
 step_tap agent-keeper-real scripts/vm --kernel uml --timeout 400 --strict -- tests/agent/keeper-real.sh
