@@ -96,6 +96,9 @@ def values():
     held = p.get("holdfast_limit_effective", limit="hold", **array)
     want = [limit for limit in limits["limits"] if limit["name"] == "hold"][0]["effective_ms"]
     ok(held == want, f"limit hold: {held} where the driver has {want}")
+    # processes are asked every two seconds: an agent that has just started may not know them yet
+    until(lambda: page().get("holdfast_process_resident_memory_bytes", process="local") is not None, 10)
+    p = page()
     ok(p.get("holdfast_audit_durable") == 1 and p.get("holdfast_keeper_may_arm") == 1, "the log is durable")
     commits = p.get("holdfast_audit_commit_duration_seconds_count")
     ok(commits and commits == p.get("holdfast_audit_commits_total", result="ok"), f"{commits} commits, each with its time")
