@@ -20,6 +20,8 @@
 #define CHANNELS	16
 #define FRAME_SIZE	(sizeof(struct holdfast_frame) + 4 * CHANNELS)
 #define BATCH		64	/* frames that a struct frames holds */
+#define LATE_MS		2000	/* for the noise of an emulated machine */
+#define HORIZON_MS	5000
 
 /* Frames back to back, as they are submitted, and their verdicts. */
 struct frames {
@@ -69,6 +71,12 @@ int ring_send(struct ring *r, int fd, const struct holdfast_submit *s);
 int ring_wait(struct ring *r, unsigned int timeout_ms);
 /* The payload that submits all of @f. */
 struct holdfast_submit ring_frames(struct frames *f, __u32 flags);
+
+/* datapath_memory.c */
+void memory_changes(struct bench *b);
+void memory_changes_for_sure(struct bench *b);
+/* Why the case under way cannot be had on this kernel; NULL: it can. */
+extern const char *memory_skipped;
 
 /* datapath_uring.c */
 void uring_now(struct bench *b);
