@@ -51,7 +51,7 @@ struct lat {
 	struct hf_log2 *cpu;		/* one of each CPU */
 	struct hf_log2 was[HF_LAT_KINDS];
 	uint64_t began_ns;
-	bool json;
+	struct hf_options o;
 };
 
 /* Sum over the CPUs since the programs began. */
@@ -65,8 +65,9 @@ static int read_kind(struct lat *l, uint32_t kind, struct hf_log2 *sum)
 	return 0;
 }
 
-static int interval(struct lat *l)
+static int interval(void *tool)
 {
+	struct lat *l = tool;
 	struct hf_log2 all[HF_LAT_KINDS], part;
 	uint64_t now_ns = hf_mono_ns();
 	char time[HF_TIME_LEN];
@@ -80,7 +81,7 @@ static int interval(struct lat *l)
 	if (ret)
 		return ret;
 	hf_time_text(now_ns, time);
-	if (l->json)
+	if (l->o.json)
 		j = json_pack("{s:s, s:o, s:o, s:o}", "time", time,
 			      "monotonic_ns", hf_json_u64(now_ns),
 			      "interval_ns", hf_json_u64(now_ns - l->began_ns),
@@ -90,45 +91,37 @@ static int interval(struct lat *l)
 	for (uint32_t i = 0; i < HF_LAT_KINDS; i++) {
 		part = hf_log2_since(&all[i], &l->was[i]);
 		l->was[i] = all[i];
-		if (l->json)
+		if (l->o.json)
 			json_object_set_new(j, kinds[i].key, hf_log2_json(&part));
 		else
 			hf_log2_print(stdout, kinds[i].title, &part);
 	}
 	l->began_ns = now_ns;
-	if (l->json)
+	if (l->o.json)
 		return hf_json_line(j);
 	if (hf_losses_sum(l->lost))
 		printf("lost so far: %" PRIu64 "\n", hf_losses_sum(l->lost));
 	return fflush(stdout) ? -EIO : 0;
 }
 
-static int run(struct lat *l, uint64_t every_s, uint64_t count)
+static void detach(void *tool)
 {
-	bool end = false;
-	int ret = 0;
+	struct lat *l = tool;
+
+	hf_lat__detach(l->bpf);
+}
+
+static int run(struct lat *l, const struct hf_pace *pace)
+{
+	int ret;
 
 	l->began_ns = hf_mono_ns();
 	hf_tool_ready("");
-	for (uint64_t i = 1; !ret && !end; i++) {
-		if (every_s)
-			end = hf_tool_wait(every_s * HF_NS) || i == count;
-		else
-			while (!end)
-				end = hf_tool_wait(3600 * HF_NS);
-		/* The last interval ends with the programs: no frame comes after it is counted. */
-		if (end)
-			hf_lat__detach(l->bpf);
-		ret = interval(l);
-	}
-	if (ret) {
-		warnx("%s", strerror(-ret));
-		return HF_EXIT_ERROR;
-	}
-	return hf_losses_say(l->lost);
+	ret = hf_pace_run(pace, l, detach, interval);
+	return ret ?: hf_losses_say(l->lost);
 }
 
-static int start(struct lat *l, uint32_t index, uint32_t pid)
+static int start(struct lat *l)
 {
 	struct hf_point points[] = { HF_POINT_FRAME, HF_POINT_OUTPUT, HF_POINT_TRIP };
 	int ret = hf_need(points, 3, false);
@@ -140,8 +133,8 @@ static int start(struct lat *l, uint32_t index, uint32_t pid)
 		warn("BPF programs");
 		return HF_EXIT_ERROR;
 	}
-	l->bpf->rodata->only_index = index;
-	l->bpf->rodata->only_pid = pid;
+	l->bpf->rodata->only_index = l->o.index;
+	l->bpf->rodata->only_pid = l->o.pid;
 	ret = hf_lat__load(l->bpf);
 	if (!ret)
 		ret = hf_lat__attach(l->bpf);
@@ -150,55 +143,24 @@ static int start(struct lat *l, uint32_t index, uint32_t pid)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "index", required_argument, NULL, 'i' }, { "pid", required_argument, NULL, 'p' },
-		{ "json", no_argument, NULL, 'j' }, { "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' }, { 0 },
-	};
-	static struct lat l;
-	uint64_t every_s = 0, count = 0;
-	uint32_t index = HF_ALL_ARRAYS, pid = 0;
-	bool verbose = false;
+	static const struct option options[] = { HF_LONG_OPTIONS, { 0 } };
+	static struct lat l = { .o = { .usage = usage_text, .index = HF_ALL_ARRAYS } };
+	struct hf_pace pace = { 0 };
 	int c, ret;
 
-	while ((c = getopt_long(argc, argv, "i:p:jvh", options, NULL)) != -1) {
-		switch (c) {
-		case 'i':
-			index = (uint32_t)hf_number("array", optarg, 0, UINT32_MAX - 1);
-			break;
-		case 'p':
-			pid = (uint32_t)hf_number("process", optarg, 1, INT32_MAX);
-			break;
-		case 'j':
-			l.json = true;
-			break;
-		case 'v':
-			verbose = true;
-			break;
-		case 'h':
-			fputs(usage_text, stdout);
-			return hf_tool_end(HF_EXIT_OK);
-		default:
-			fputs(usage_text, stderr);
-			return HF_EXIT_USAGE;
-		}
-	}
-	if (optind < argc)
-		every_s = hf_number("interval", argv[optind++], 1, 86400);
-	if (optind < argc)
-		count = hf_number("count", argv[optind++], 1, UINT32_MAX);
-	if (optind < argc)
-		errx(HF_EXIT_USAGE, "one argument too many: '%s'", argv[optind]);
+	while ((c = getopt_long(argc, argv, HF_SHORT_OPTIONS, options, NULL)) != -1)
+		hf_option(&l.o, c);
+	hf_pace_read(&pace, argc, argv);
 
-	hf_tool_begin(verbose);
+	hf_tool_begin(l.o.verbose);
 	l.lost = hf_losses_new();
 	if (l.lost)
 		l.cpu = calloc(l.lost->cpus, sizeof(l.cpu[0]));
 	if (!l.cpu)
 		errx(HF_EXIT_ERROR, "no memory");
-	ret = start(&l, index, pid);
+	ret = start(&l);
 	if (!ret)
-		ret = run(&l, every_s, count);
+		ret = run(&l, &pace);
 	hf_lat__destroy(l.bpf);
 	free(l.cpu);
 	free(l.lost);

@@ -45,8 +45,8 @@ struct snoop {
 	struct hf_comms *comms;
 	uint64_t lines, most;		/* @most: 0 is no end */
 	uint64_t lost_said;
-	uint32_t pid;
-	bool json, refusals, trips;
+	bool refusals, trips;
+	struct hf_options o;
 	int error;
 };
 
@@ -118,7 +118,7 @@ static void tell_refusal(struct snoop *s, const struct hf_bpf_frame *e)
 		return;
 	memcpy(who.comm, hf_comm_name(s->comms, e->pid, e->comm, hf_mono_ns()), sizeof(who.comm));
 	s->lines++;
-	if (!s->json) {
+	if (!s->o.json) {
 		tell_text(s, &w, &who);
 		return;
 	}
@@ -162,10 +162,10 @@ static void tell_trip(struct snoop *s, const struct hf_bpf_trip *e)
 	if (!s->trips)
 		return;
 	who = who_tripped(e);
-	if (s->pid && who.pid != s->pid)
+	if (s->o.pid && who.pid != s->o.pid)
 		return;
 	s->lines++;
-	if (!s->json)
+	if (!s->o.json)
 		tell_text(s, &w, &who);
 	else
 		tell_json(s, &w, &who,
@@ -203,7 +203,7 @@ static void look_for_losses(struct snoop *s)
 	if (hf_losses_sum(s->lost) == s->lost_said)
 		return;
 	s->lost_said = hf_losses_sum(s->lost);
-	if (s->json)
+	if (s->o.json)
 		s->error = hf_json_line(json_pack("{s:s, s:s, s:o}", "time",
 						  hf_time_text(hf_mono_ns(), time), "event", "lost",
 						  "lost", hf_losses_json(s->lost)));
@@ -222,7 +222,7 @@ static int run(struct snoop *s)
 		warn("ring buffer");
 		return HF_EXIT_ERROR;
 	}
-	if (!s->json)
+	if (!s->o.json)
 		printf("%-27s %5s %-7s %-19s %8s %-15s %6s %-15s %5s %14s %14s\n", "TIME", "ARRAY",
 		       "EVENT", "CAUSE", "PID", "COMM", "LEASE", "LIMIT", "WHERE", "MEASURED",
 		       "BOUND");
@@ -248,7 +248,7 @@ static int run(struct snoop *s)
 	return hf_losses_say(s->lost);
 }
 
-static int start(struct snoop *s, uint32_t index, uint32_t kib)
+static int start(struct snoop *s, uint32_t kib)
 {
 	struct hf_point points[] = { HF_POINT_FRAME, HF_POINT_TRIP };
 	int ret = hf_need(points, 2, true);
@@ -260,8 +260,8 @@ static int start(struct snoop *s, uint32_t index, uint32_t kib)
 		warn("BPF programs");
 		return HF_EXIT_ERROR;
 	}
-	s->bpf->rodata->only_index = index;
-	s->bpf->rodata->only_pid = s->pid;
+	s->bpf->rodata->only_index = s->o.index;
+	s->bpf->rodata->only_pid = s->o.pid;
 	bpf_program__set_autoload(s->bpf->progs.frame, s->refusals);
 	bpf_program__set_autoload(s->bpf->progs.trip, s->trips);
 	ret = bpf_map__set_max_entries(s->bpf->maps.ring, hf_ring_bytes(kib));
@@ -276,27 +276,20 @@ int main(int argc, char **argv)
 {
 	enum { ONLY_REFUSALS = 256, ONLY_TRIPS };
 	static const struct option options[] = {
-		{ "index", required_argument, NULL, 'i' }, { "pid", required_argument, NULL, 'p' },
-		{ "refusals", no_argument, NULL, ONLY_REFUSALS },
+		HF_LONG_OPTIONS, { "refusals", no_argument, NULL, ONLY_REFUSALS },
 		{ "trips", no_argument, NULL, ONLY_TRIPS },
 		{ "count", required_argument, NULL, 'c' },
-		{ "buffer", required_argument, NULL, 'b' },
-		{ "json", no_argument, NULL, 'j' }, { "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' }, { 0 },
+		{ "buffer", required_argument, NULL, 'b' }, { 0 },
 	};
-	struct snoop s = { .refusals = true, .trips = true };
-	uint32_t index = HF_ALL_ARRAYS, kib = 256;
-	bool verbose = false;
+	struct snoop s = {
+		.refusals = true, .trips = true,
+		.o = { .usage = usage_text, .index = HF_ALL_ARRAYS },
+	};
+	uint32_t kib = 256;
 	int c, ret;
 
-	while ((c = getopt_long(argc, argv, "i:p:c:b:jvh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, HF_SHORT_OPTIONS "c:b:", options, NULL)) != -1) {
 		switch (c) {
-		case 'i':
-			index = (uint32_t)hf_number("array", optarg, 0, UINT32_MAX - 1);
-			break;
-		case 'p':
-			s.pid = (uint32_t)hf_number("process", optarg, 1, INT32_MAX);
-			break;
 		case ONLY_REFUSALS:
 			s.trips = false;
 			break;
@@ -309,32 +302,21 @@ int main(int argc, char **argv)
 		case 'b':
 			kib = (uint32_t)hf_number("buffer", optarg, 4, HF_RING_KIB_MAX);
 			break;
-		case 'j':
-			s.json = true;
-			break;
-		case 'v':
-			verbose = true;
-			break;
-		case 'h':
-			fputs(usage_text, stdout);
-			return hf_tool_end(HF_EXIT_OK);
 		default:
-			fputs(usage_text, stderr);
-			return HF_EXIT_USAGE;
+			hf_option(&s.o, c);
 		}
 	}
-	if (optind < argc)
-		errx(HF_EXIT_USAGE, "one argument too many: '%s'", argv[optind]);
+	hf_no_more(argc, argv);
 	if (!s.refusals && !s.trips)
 		errx(HF_EXIT_USAGE, "--refusals and --trips leave nothing");
 
-	hf_tool_begin(verbose);
+	hf_tool_begin(s.o.verbose);
 	s.comms = calloc(1, sizeof(*s.comms));
 	s.lost = hf_losses_new();
 	if (!s.comms || !s.lost)
 		errx(HF_EXIT_ERROR, "no memory");
 	s.comms->read = hf_comm_read;
-	ret = start(&s, index, kib);
+	ret = start(&s, kib);
 	if (!ret)
 		ret = run(&s);
 	hf_snoop__destroy(s.bpf);

@@ -67,7 +67,8 @@ struct top {
 	int (*sort)(const void *a, const void *b);
 	uint64_t began_ns;		/* of the interval */
 	size_t rows;
-	bool batch, json, queue;
+	bool batch, queue;
+	struct hf_options o;
 };
 
 static uint64_t frames_of(const struct hf_top_row *r)
@@ -307,8 +308,9 @@ static int tell_text(struct top *t, uint64_t now_ns, double seconds)
 }
 
 /* The interval that ends now. */
-static int interval(struct top *t)
+static int interval(void *tool)
 {
+	struct top *t = tool;
 	uint64_t now_ns;
 	double seconds;
 	int ret;
@@ -317,33 +319,29 @@ static int interval(struct top *t)
 	seconds = (double)(now_ns - t->began_ns) / 1e9;
 	ret = read_rows(t, now_ns);
 	if (!ret)
-		ret = t->json ? tell_json(t, now_ns, seconds) : tell_text(t, now_ns, seconds);
+		ret = t->o.json ? tell_json(t, now_ns, seconds) : tell_text(t, now_ns, seconds);
 	t->began_ns = now_ns;
 	return ret;
 }
 
-static int run(struct top *t, uint64_t every_s, uint64_t count)
+static void detach(void *tool)
 {
-	bool end = false;
-	int ret = 0;
+	struct top *t = tool;
+
+	hf_top__detach(t->bpf);
+}
+
+static int run(struct top *t, const struct hf_pace *pace)
+{
+	int ret;
 
 	t->began_ns = hf_mono_ns();
 	hf_tool_ready(t->queue ? "" : " (queue: not in this driver)");
-	for (uint64_t i = 1; !ret && !end; i++) {
-		end = hf_tool_wait(every_s * HF_NS) || i == count;
-		/* The last interval ends with the programs: no frame comes after it is counted. */
-		if (end)
-			hf_top__detach(t->bpf);
-		ret = interval(t);
-	}
-	if (ret) {
-		warnx("%s", strerror(-ret));
-		return HF_EXIT_ERROR;
-	}
-	return hf_losses_say(t->lost);
+	ret = hf_pace_run(pace, t, detach, interval);
+	return ret ?: hf_losses_say(t->lost);
 }
 
-static int start(struct top *t, uint32_t index, uint32_t pid)
+static int start(struct top *t)
 {
 	struct hf_point points[] = { HF_POINT_FRAME, HF_POINT_OUTPUT, HF_POINT_QUEUE };
 	int ret = hf_need(points, 3, false);
@@ -356,8 +354,8 @@ static int start(struct top *t, uint32_t index, uint32_t pid)
 		warn("BPF programs");
 		return HF_EXIT_ERROR;
 	}
-	t->bpf->rodata->only_index = index;
-	t->bpf->rodata->only_pid = pid;
+	t->bpf->rodata->only_index = t->o.index;
+	t->bpf->rodata->only_pid = t->o.pid;
 	t->bpf->bss->tool_round = 1;
 	bpf_program__set_autoload(t->bpf->progs.queue, t->queue);
 	ret = hf_top__load(t->bpf);
@@ -375,37 +373,30 @@ static void *memory(size_t n, size_t size)
 	return p;
 }
 
+static int (*sort_by(const char *name))(const void *a, const void *b)
+{
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (!strcmp(name, keys[i].name))
+			return keys[i].sort;
+	errx(HF_EXIT_USAGE, "cannot sort by '%s': rate, refused, cost, max, queue or pid", name);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "index", required_argument, NULL, 'i' }, { "pid", required_argument, NULL, 'p' },
-		{ "sort", required_argument, NULL, 's' }, { "rows", required_argument, NULL, 'r' },
-		{ "batch", no_argument, NULL, 'b' }, { "json", no_argument, NULL, 'j' },
-		{ "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' }, { 0 },
+		HF_LONG_OPTIONS, { "sort", required_argument, NULL, 's' },
+		{ "rows", required_argument, NULL, 'r' }, { "batch", no_argument, NULL, 'b' }, { 0 },
 	};
-	struct top t = { .sort = by_rate, .rows = 20 };
-	uint64_t every_s = 1, count = 0;
-	uint32_t index = HF_ALL_ARRAYS, pid = 0;
-	bool verbose = false;
+	struct top t = {
+		.sort = by_rate, .rows = 20, .o = { .usage = usage_text, .index = HF_ALL_ARRAYS },
+	};
+	struct hf_pace pace = { .every_s = 1 };
 	int c, ret;
 
-	while ((c = getopt_long(argc, argv, "i:p:s:r:bjvh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, HF_SHORT_OPTIONS "s:r:b", options, NULL)) != -1) {
 		switch (c) {
-		case 'i':
-			index = (uint32_t)hf_number("array", optarg, 0, UINT32_MAX - 1);
-			break;
-		case 'p':
-			pid = (uint32_t)hf_number("process", optarg, 1, INT32_MAX);
-			break;
 		case 's':
-			t.sort = NULL;
-			for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-				if (!strcmp(optarg, keys[i].name))
-					t.sort = keys[i].sort;
-			if (!t.sort)
-				errx(HF_EXIT_USAGE,
-				     "cannot sort by '%s': rate, refused, cost, max, queue or pid",
-				     optarg);
+			t.sort = sort_by(optarg);
 			break;
 		case 'r':
 			t.rows = hf_number("rows", optarg, 0, HF_TOP_ROWS);
@@ -413,30 +404,15 @@ int main(int argc, char **argv)
 		case 'b':
 			t.batch = true;
 			break;
-		case 'j':
-			t.json = true;
-			break;
-		case 'v':
-			verbose = true;
-			break;
-		case 'h':
-			fputs(usage_text, stdout);
-			return hf_tool_end(HF_EXIT_OK);
 		default:
-			fputs(usage_text, stderr);
-			return HF_EXIT_USAGE;
+			hf_option(&t.o, c);
 		}
 	}
-	if (optind < argc)
-		every_s = hf_number("interval", argv[optind++], 1, 86400);
-	if (optind < argc)
-		count = hf_number("count", argv[optind++], 1, UINT32_MAX);
-	if (optind < argc)
-		errx(HF_EXIT_USAGE, "one argument too many: '%s'", argv[optind]);
+	hf_pace_read(&pace, argc, argv);
 	if (!isatty(STDOUT_FILENO))
 		t.batch = true;
 
-	hf_tool_begin(verbose);
+	hf_tool_begin(t.o.verbose);
 	t.now = memory(1, sizeof(*t.now));
 	t.was = memory(1, sizeof(*t.was));
 	t.order = memory(HF_TOP_ROWS, sizeof(*t.order));
@@ -445,9 +421,9 @@ int main(int argc, char **argv)
 	t.lost = hf_losses_new();
 	if (!t.lost)
 		errx(HF_EXIT_ERROR, "no memory");
-	ret = start(&t, index, pid);
+	ret = start(&t);
 	if (!ret)
-		ret = run(&t, every_s, count);
+		ret = run(&t, &pace);
 	hf_top__destroy(t.bpf);
 	free(t.lost);
 	free(t.comms);

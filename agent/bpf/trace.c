@@ -49,7 +49,7 @@ struct trace {
 	FILE *f;
 	uint64_t lost_said;
 	uint64_t size_max;
-	uint32_t index;
+	struct hf_options o;
 };
 
 static int on_event(void *arg, void *data, size_t size)
@@ -131,7 +131,7 @@ static int run(struct trace *t, uint64_t duration_s)
 	if (ret >= 0)
 		ret = look_for_losses(t);
 	ring_buffer__free(ring);
-	state_now(t->index, state);
+	state_now(t->o.index, state);
 	hf_trace_end(t->file, state[0] ? state : NULL, why, hf_losses_json(t->lost), now_ns);
 	if (ret) {
 		warnx("%s", strerror(-ret));
@@ -143,7 +143,7 @@ static int run(struct trace *t, uint64_t duration_s)
 	return hf_losses_say(t->lost);
 }
 
-static int start(struct trace *t, uint32_t pid)
+static int start(struct trace *t)
 {
 	struct hf_point points[] = {
 		HF_POINT_FRAME, HF_POINT_OUTPUT, HF_POINT_STATE, HF_POINT_TRIP, HF_POINT_SENSOR,
@@ -159,7 +159,7 @@ static int start(struct trace *t, uint32_t pid)
 		warn("BPF programs");
 		return HF_EXIT_ERROR;
 	}
-	t->bpf->rodata->only_pid = pid;
+	t->bpf->rodata->only_pid = t->o.pid;
 	bpf_program__set_autoload(t->bpf->progs.queue, points[n - 1].there);
 	return HF_EXIT_OK;
 }
@@ -169,7 +169,7 @@ static int attach(struct trace *t, uint32_t kib)
 {
 	int ret;
 
-	t->bpf->rodata->only_index = t->index;
+	t->bpf->rodata->only_index = t->o.index;
 	ret = bpf_map__set_max_entries(t->bpf->maps.ring, hf_ring_bytes(kib));
 	if (!ret)
 		ret = hf_trace_bpf__load(t->bpf);
@@ -185,16 +185,16 @@ static int choose(struct trace *t)
 	char path[64];
 	int n;
 
-	if (t->index != HF_ALL_ARRAYS) {
-		snprintf(path, sizeof(path), "/sys/class/holdfast/holdfast%u", t->index);
+	if (t->o.index != HF_ALL_ARRAYS) {
+		snprintf(path, sizeof(path), "/sys/class/holdfast/holdfast%u", t->o.index);
 		if (!access(path, F_OK))
 			return HF_EXIT_OK;
-		warnx("there is no array %u", t->index);
+		warnx("there is no array %u", t->o.index);
 		return HF_EXIT_ERROR;
 	}
 	n = holdfast_enumerate(there, 2);
 	if (n == 1) {
-		t->index = there[0];
+		t->o.index = there[0];
 		return HF_EXIT_OK;
 	}
 	warnx(n > 1 ? "there are several arrays: say which one (-i)" : "there is no array");
@@ -222,7 +222,7 @@ static int record(struct trace *t, const char *path, uint32_t kib, uint64_t dura
 	t->f = make_file(path);
 	if (!t->f)
 		return HF_EXIT_ERROR;
-	t->file = hf_trace_new(t->f, t->index, t->comms, began_ns);
+	t->file = hf_trace_new(t->f, t->o.index, t->comms, began_ns);
 	if (!t->file)
 		errx(HF_EXIT_ERROR, "no memory");
 	ret = run(t, duration_s);
@@ -236,6 +236,7 @@ static int record(struct trace *t, const char *path, uint32_t kib, uint64_t dura
 
 int main(int argc, char **argv)
 {
+	/* All but -j: the file is JSON as it is. */
 	static const struct option options[] = {
 		{ "index", required_argument, NULL, 'i' }, { "pid", required_argument, NULL, 'p' },
 		{ "duration", required_argument, NULL, 'd' },
@@ -243,20 +244,15 @@ int main(int argc, char **argv)
 		{ "buffer", required_argument, NULL, 'b' }, { "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' }, { 0 },
 	};
-	struct trace t = { .index = HF_ALL_ARRAYS, .size_max = 512 * MIB };
+	struct trace t = {
+		.o = { .usage = usage_text, .index = HF_ALL_ARRAYS }, .size_max = 512 * MIB,
+	};
 	uint64_t duration_s = 0;
-	uint32_t pid = 0, kib = 4096;
-	bool verbose = false;
+	uint32_t kib = 4096;
 	int c, ret;
 
 	while ((c = getopt_long(argc, argv, "i:p:d:s:b:vh", options, NULL)) != -1) {
 		switch (c) {
-		case 'i':
-			t.index = (uint32_t)hf_number("array", optarg, 0, UINT32_MAX - 1);
-			break;
-		case 'p':
-			pid = (uint32_t)hf_number("process", optarg, 1, INT32_MAX);
-			break;
 		case 'd':
 			duration_s = hf_number("duration", optarg, 1, 86400 * 365);
 			break;
@@ -266,15 +262,8 @@ int main(int argc, char **argv)
 		case 'b':
 			kib = (uint32_t)hf_number("buffer", optarg, 4, HF_RING_KIB_MAX);
 			break;
-		case 'v':
-			verbose = true;
-			break;
-		case 'h':
-			fputs(usage_text, stdout);
-			return hf_tool_end(HF_EXIT_OK);
 		default:
-			fputs(usage_text, stderr);
-			return HF_EXIT_USAGE;
+			hf_option(&t.o, c);
 		}
 	}
 	if (optind + 1 != argc) {
@@ -283,13 +272,13 @@ int main(int argc, char **argv)
 		return HF_EXIT_USAGE;
 	}
 
-	hf_tool_begin(verbose);
+	hf_tool_begin(t.o.verbose);
 	t.comms = calloc(1, sizeof(*t.comms));
 	t.lost = hf_losses_new();
 	if (!t.comms || !t.lost)
 		errx(HF_EXIT_ERROR, "no memory");
 	t.comms->read = hf_comm_read;
-	ret = start(&t, pid);
+	ret = start(&t);
 	if (!ret)
 		ret = choose(&t);
 	if (!ret)

@@ -136,6 +136,8 @@ struct scene_keeper {
 int scene_claim(int fd, struct holdfast_keeper *k);
 /* Beats once. @seq: in: last event handled; out: newest. */
 int scene_beat(int fd, __u64 epoch, __u64 *seq);
+/* Beats as one who has handled all events there are. */
+void scene_beat_all(int fd, __u64 epoch);
 
 /* Opens, claims and begins to beat every @period_ms (0: only when told). (dies) */
 void scene_keeper_start(struct scene_keeper *k, const struct scene_array *s,

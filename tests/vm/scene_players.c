@@ -96,16 +96,23 @@ void scene_keeper_stop(struct scene_keeper *k)
 	k->fd = -1;
 }
 
+void scene_beat_all(int fd, __u64 epoch)
+{
+	__u64 seq = 0;
+
+	/* The first asks what is newest, the second has handled it. */
+	scene_beat(fd, epoch, &seq);
+	scene_beat(fd, epoch, &seq);
+}
+
 /* Brings the array from whatever it is to armed. */
 static int keeper_arm(int fd, __u64 epoch, unsigned int timeout_ms, struct holdfast_reason *why)
 {
 	__u64 until = scene_now_ns() + timeout_ms * SCENE_MS;
-	__u64 seq = 0;
 	int ret;
 
 	do {
-		scene_beat(fd, epoch, &seq);
-		scene_beat(fd, epoch, &seq);
+		scene_beat_all(fd, epoch);
 		if (scene_state(fd) == HOLDFAST_STATE_TRIPPED)
 			ret = scene_reset(fd, epoch, why);
 		else

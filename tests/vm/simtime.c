@@ -90,21 +90,12 @@ static void day_end(struct day *d)
 	scene_drop(&d->array);
 }
 
-static void beat(struct day *d)
-{
-	__u64 seq = 0;
-
-	/* The first asks what is newest, the second has handled it. */
-	scene_beat(d->keeper.fd, d->keeper.epoch, &seq);
-	scene_beat(d->keeper.fd, d->keeper.epoch, &seq);
-}
-
 /* The keeper beats, the program sends its frame, or tries to get out of a trip; then time passes. */
 static void step(struct day *d, unsigned int ms)
 {
 	struct holdfast_trip t;
 
-	beat(d);
+	scene_beat_all(d->keeper.fd, d->keeper.epoch);
 	d->error = scene_write(d->lease, d->frame);
 	if (d->error == -ESHUTDOWN) {
 		if (d->cause == HOLDFAST_CAUSE_NONE) {
@@ -306,7 +297,7 @@ static void test_heat_model(void)
 		if (i < 900) {
 			step(&d, FRAME_MS);
 		} else {
-			beat(&d);
+			scene_beat_all(d.keeper.fd, d.keeper.epoch);
 			scene_sleep_ms(FRAME_MS);
 			emissions_read(&d.es, &d.ledger);
 		}

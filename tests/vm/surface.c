@@ -79,20 +79,11 @@ static void scene_begin(struct scene *s, const char *name)
 	scene_frame_focus(s->frame, &s->array, 0, 0, 100000, AMP);
 }
 
-static void beat(struct scene *s)
-{
-	__u64 seq = 0;
-
-	/* The first asks what is newest, the second has handled it. */
-	scene_beat(s->keeper.fd, s->keeper.epoch, &seq);
-	scene_beat(s->keeper.fd, s->keeper.epoch, &seq);
-}
-
 static void scene_start(struct scene *s)
 {
 	const struct scene_ask ask = { .rights = HOLDFAST_RIGHT_ALL };
 
-	beat(s);
+	scene_beat_all(s->keeper.fd, s->keeper.epoch);
 	scene_keeper_arm(&s->keeper);
 	s->lease = scene_lease(s->keeper.fd, s->keeper.epoch, &ask, NULL);
 	if (s->lease < 0)
@@ -119,7 +110,7 @@ static void scene_end(struct scene *s)
 
 static void step(struct scene *s, unsigned int ms)
 {
-	beat(s);
+	scene_beat_all(s->keeper.fd, s->keeper.epoch);
 	s->error = scene_write(s->lease, s->frame);
 	scene_sleep_ms(ms);
 	emissions_read(&s->es, &s->ledger);
@@ -529,7 +520,7 @@ static void test_in_step(unsigned int early)
 	scene_start(&s);
 	/* 32 points are one batch, 500 ms long. */
 	for (at = scene_now_ns(), until = at + 240 * 1000 * SCENE_MS; at < until; at += 500 * SCENE_MS) {
-		beat(&s);
+		scene_beat_all(s.keeper.fd, s.keeper.epoch);
 		scene_frame_flat(s.frame, early ? AMP : 0);
 		scene_write(s.lease, s.frame);
 		scene_sleep_ms((unsigned int)((at + 250 * SCENE_MS - scene_now_ns()) / SCENE_MS));

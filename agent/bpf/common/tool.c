@@ -2,6 +2,7 @@
 /* What the tools share (tool.h). Nothing that one tool alone knows. */
 #include <err.h>
 #include <errno.h>
+#include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,6 +31,67 @@ uint64_t hf_number(const char *what, const char *text, uint64_t min, uint64_t ma
 		errx(HF_EXIT_USAGE, "%s '%s' is no number from %" PRIu64 " to %" PRIu64, what, text,
 		     min, max);
 	return v;
+}
+
+void hf_option(struct hf_options *o, int c)
+{
+	switch (c) {
+	case 'i':
+		o->index = (uint32_t)hf_number("array", optarg, 0, UINT32_MAX - 1);
+		break;
+	case 'p':
+		o->pid = (uint32_t)hf_number("process", optarg, 1, INT32_MAX);
+		break;
+	case 'j':
+		o->json = true;
+		break;
+	case 'v':
+		o->verbose = true;
+		break;
+	case 'h':
+		fputs(o->usage, stdout);
+		exit(hf_tool_end(HF_EXIT_OK));
+	default:
+		fputs(o->usage, stderr);
+		exit(HF_EXIT_USAGE);
+	}
+}
+
+void hf_no_more(int argc, char **argv)
+{
+	if (optind < argc)
+		errx(HF_EXIT_USAGE, "one argument too many: '%s'", argv[optind]);
+}
+
+void hf_pace_read(struct hf_pace *p, int argc, char **argv)
+{
+	if (optind < argc)
+		p->every_s = hf_number("interval", argv[optind++], 1, 86400);
+	if (optind < argc)
+		p->count = hf_number("count", argv[optind++], 1, UINT32_MAX);
+	hf_no_more(argc, argv);
+}
+
+int hf_pace_run(const struct hf_pace *p, void *tool, void (*detach)(void *tool),
+		int (*interval)(void *tool))
+{
+	bool end = false;
+	int ret = 0;
+
+	for (uint64_t i = 1; !ret && !end; i++) {
+		if (p->every_s)
+			end = hf_tool_wait(p->every_s * HF_NS) || i == p->count;
+		else
+			while (!end)
+				end = hf_tool_wait(3600 * HF_NS);
+		if (end)
+			detach(tool);
+		ret = interval(tool);
+	}
+	if (!ret)
+		return HF_EXIT_OK;
+	warnx("%s", strerror(-ret));
+	return HF_EXIT_ERROR;
 }
 
 static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)

@@ -20,6 +20,41 @@
 #define HF_NS		1000000000ULL
 #define HF_ALL_ARRAYS	UINT32_MAX
 
+/* ------------------------------------------------------------------ command line */
+
+/* What every tool can be told. Begin with @index = HF_ALL_ARRAYS. */
+struct hf_options {
+	const char *usage;
+	uint32_t index, pid;	/* @pid 0: every process */
+	bool json, verbose;
+};
+
+#define HF_SHORT_OPTIONS "i:p:jvh"
+#define HF_LONG_OPTIONS \
+	{ "index", required_argument, NULL, 'i' }, { "pid", required_argument, NULL, 'p' }, \
+	{ "json", no_argument, NULL, 'j' }, { "verbose", no_argument, NULL, 'v' }, \
+	{ "help", no_argument, NULL, 'h' }
+
+/* Option @c of getopt_long(), one of these or unknown; ends the program on -h and on bad usage. */
+void hf_option(struct hf_options *o, int c);
+
+/* INTERVAL and COUNT, from argv[optind] on; what is not given stays. */
+struct hf_pace {
+	uint64_t every_s;	/* 0: once, at the end */
+	uint64_t count;		/* 0: until a signal */
+};
+
+void hf_pace_read(struct hf_pace *p, int argc, char **argv);
+/* Ends the program with HF_EXIT_USAGE if arguments are left. */
+void hf_no_more(int argc, char **argv);
+
+/*
+ * Calls @interval at the end of each interval, before the last one @detach: what
+ * comes after the programs' end is not counted. Return: exit status, without losses.
+ */
+int hf_pace_run(const struct hf_pace *p, void *tool, void (*detach)(void *tool),
+		int (*interval)(void *tool));
+
 /* A number of [@min, @max]; ends the program with HF_EXIT_USAGE on anything else. */
 uint64_t hf_number(const char *what, const char *text, uint64_t min, uint64_t max);
 
