@@ -571,7 +571,10 @@ static const struct job_ops proof_ops = {
 	.take = proof_take, .broken = found_damage, .done = proof_done,
 };
 
-/* The segment in which @seq is, and the tree as it was when that began. */
+/*
+ * The segment in which @seq is, and the tree as it was when that began. Return:
+ * 0; -ENOENT: no such record in this chain; -EAGAIN: newer than the checkpoint; -errno.
+ */
 static int proof_start(struct aud_jobs *j, struct aud_job *job, uint64_t seq)
 {
 	static struct aud_carry carry;
@@ -585,9 +588,10 @@ static int proof_start(struct aud_jobs *j, struct aud_job *job, uint64_t seq)
 	for (size_t i = 0; i < n; i++)
 		if (s[i].seq0 <= seq)
 			in = &s[i];
-	if (!in || memcmp(in->chain, job->cp.chain, AUD_ID) ||
-	    seq - in->chain_seq0 >= job->cp.size)
+	if (!in || memcmp(in->chain, job->cp.chain, AUD_ID) || seq > aud_durable_seq(j->w))
 		return -ENOENT;
+	if (seq - in->chain_seq0 >= job->cp.size)
+		return -EAGAIN;
 	aud_name(name, in->index, ".log");
 	fd = j->io->ops->open(j->io, name);
 	if (fd < 0)
@@ -627,8 +631,12 @@ void aud_job_checkpoint(struct aud_jobs *j, uint64_t seq, aud_answer_fn fn, void
 	if (!ret)
 		return;
 	job->ops = NULL;
-	fn(arg, 404, hf_error_json("no_record", "record %llu is not in the newest checkpoint",
-				   (unsigned long long)seq));
+	if (ret == -EAGAIN)
+		fn(arg, 503, hf_error_json("no_checkpoint", "record %llu: no checkpoint has it yet",
+					   (unsigned long long)seq));
+	else
+		fn(arg, 404, hf_error_json("no_record", "record %llu: not in the newest checkpoint",
+					   (unsigned long long)seq));
 }
 
 /* ---------------------------------------------------------------- report */

@@ -20,7 +20,7 @@
 #define ANSWER_MAX	(256 * 1024)	/* the agent's messages are below 60 KiB */
 #define CONNECT_MS	3000L
 #define DEADLINE_MS	15000L		/* a password hash in a queue of eight included */
-#define PATIENCE	30		/* tries of one call that is limited */
+#define PATIENCE	75		/* tries of one call that has to wait: checkpoints are up to 60 s apart */
 
 struct buffer {
 	char *data;
@@ -439,11 +439,22 @@ static int step_up(struct ctl *c)
 	return ret;
 }
 
+static bool says(const struct ctl_answer *a, long status, const char *code)
+{
+	const char *said = json_string_value(json_object_get(json_object_get(a->body, "error"), "code"));
+
+	return a->status == status && said && !strcmp(said, code);
+}
+
 static bool wants_step_up(const struct ctl_answer *a)
 {
-	const char *code = json_string_value(json_object_get(json_object_get(a->body, "error"), "code"));
+	return says(a, 403, "step_up");
+}
 
-	return a->status == 403 && code && !strcmp(code, "step_up");
+/* Too many calls, or a record newer than the newest checkpoint. */
+static bool has_to_wait(const struct ctl_answer *a)
+{
+	return a->status == 429 || says(a, 503, "no_checkpoint");
 }
 
 int ctl_totp(struct ctl *c, json_t *args)
@@ -493,7 +504,7 @@ int ctl_call(struct ctl *c, const char *name, json_t *args, json_t **result)
 		return CTL_USAGE;
 	}
 	ctl_http(c, op, args, &a);
-	for (int i = 0; c->patient && a.status == 429 && i < PATIENCE && !ctl_interrupted(); i++) {
+	for (int i = 0; c->patient && has_to_wait(&a) && i < PATIENCE && !ctl_interrupted(); i++) {
 		json_decref(a.body);
 		poll(NULL, 0, a.retry_after_s > 0 && a.retry_after_s < 60 ? (int)a.retry_after_s * 1000 : 1000);
 		ctl_http(c, op, args, &a);

@@ -65,7 +65,7 @@ struct ctl {
 	const char *agent;	/* URL or path of a socket; NULL: CTL_AGENT_SOCKET */
 	const char *ca;		/* PEM file for TLS; NULL: the system's */
 	bool json;
-	bool patient;		/* reads that were limited are tried again when the agent says */
+	bool patient;		/* reads that come too often or too early are tried again */
 	bool help_shown;
 	char refused[32];	/* the code of the agent's last refusal, "": none */
 	struct option longs[CTL_OPTIONS + 1];

@@ -135,6 +135,15 @@ def main():
     r = ctl("whoami", answers=[(403, ["X-Correlation-Id: " + "ab" * 16], error(403, "role")[2])])
     ok("correlation id " + "ab" * 16 in r.stderr, "the correlation id is said", r)
 
+    # --- the newest records may be in no checkpoint yet
+    proof = result({"checkpoint": {"size": 1}, "index": 0, "proof": []})
+    r = ctl("audit", "export", answers=[result({"records": [{"seq": 1}], "more": False}), error(503, "no_checkpoint"),
+                                        error(503, "no_checkpoint"), proof])
+    ok(r.returncode == 0 and json.loads(r.stdout)["record"] == {"seq": 1} and not r.stderr,
+       "audit export waits for the checkpoint that has the record", r)
+    r = ctl("audit", "export", answers=[result({"records": [{"seq": 1}], "more": False}), error(404, "no_record")])
+    ok(r.returncode == 1 and len(agent.requests) == 2, "but not for one that will not come", r)
+
     # --- login
     cookie = "Set-Cookie: holdfast=secret-of-session; Path=/; HttpOnly; SameSite=Strict"
     answer = result({"session": "1", "role": "user"})

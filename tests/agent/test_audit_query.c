@@ -610,7 +610,14 @@ Test(audit_query, checkpoints_without_a_proof)
 	cr_assert_eq(status, 200);
 	aud_job_checkpoint(jobs, 3, take_answer, NULL);
 	run();
-	cr_assert_eq(status, 404, "not signed yet");
+	cr_assert_eq(status, 503, "not signed yet");
+	cr_assert_str_eq(json_string_value(json_object_get(result, "code")), "no_checkpoint");
+	aud_job_checkpoint(jobs, 11, take_answer, NULL);
+	run();
+	cr_assert_eq(status, 503);
+	aud_job_checkpoint(jobs, 13, take_answer, NULL);
+	run();
+	cr_assert_eq(status, 404, "no such record");
 	aud_job_checkpoint(jobs, 1000, take_answer, NULL);
 	run();
 	cr_assert_eq(status, 404);

@@ -187,6 +187,7 @@ static void keeper_stall(struct share *sh, struct cast *c)
 	struct quiet *q;
 	int status, fd;
 
+	__atomic_store_n(&sh->hung, 1, __ATOMIC_RELEASE);
 	kill(c->keeper, SIGSTOP);
 	if (waitpid(c->keeper, &status, WUNTRACED) != c->keeper || !WIFSTOPPED(status))
 		tap_bail("the keeper does not stop: status %x", (unsigned int)status);
@@ -196,6 +197,7 @@ static void keeper_stall(struct share *sh, struct cast *c)
 	scene_wait_state(fd, HOLDFAST_STATE_TRIPPED, (unsigned int)deadline + 500);
 	scene_sleep_ms(100);
 	close(fd);
+	__atomic_store_n(&sh->hung, 0, __ATOMIC_RELEASE);
 	keeper_kill(sh, c);
 }
 

@@ -184,6 +184,7 @@ struct share {
 	int stop;		/* submitters, keeper, meddler: end */
 	int finished;		/* submitters that are done */
 	int pause;		/* submitters: let the frame be held */
+	int hung;		/* meddler: no silence now, the missing beat alone must end the emission */
 	int closing;		/* the judge: what is in the ledger is all */
 	__u64 backlog;		/* frames admitted since the judge had last read all */
 

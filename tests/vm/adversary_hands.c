@@ -391,9 +391,12 @@ static void meddle_fence(struct meddler *m)
 static void meddle_silence(struct meddler *m)
 {
 	bool latch = rng_chance(&m->rng, 40);
-	struct quiet *q = LOG_TAKE(m->sh, quiet, MAX_QUIET);
+	struct quiet *q;
 	int ret;
 
+	if (__atomic_load_n(&m->sh->hung, __ATOMIC_ACQUIRE))
+		return;
+	q = LOG_TAKE(m->sh, quiet, MAX_QUIET);
 	q->why = latch ? "latched silence" : "silence";
 	q->before = scene_now_ns();
 	ret = scene_silence(m->fd, latch ? HOLDFAST_SILENCE_LATCH : 0);
