@@ -176,24 +176,33 @@ static void drive(struct hf_drive *d, const u16 *amp, u32 channels)
 /*
  * (a + 2^32 b) (b' + 2^32 a') has a a' + b b' in its upper half: one product for two
  * channels. a b' stays in the lower half for as long as no more than 64 are added up.
+ * Two rows at a time: each amplitude is loaded once for both.
  */
 static void quick(const struct hf_drive *d, const struct hf_rows *rows, u64 *sum)
 {
 	u32 n = hf_lanes(rows->channels) / 2, j, from, i;
 
-	for (j = 0; j < rows->count; j++) {
+	for (j = 0; j < rows->count; j += 2) {
+		u32 k = j + 1 < rows->count ? j + 1 : j;
 		const u64 *g = (const u64 *)(gains(rows, j) + n * 2);
-		u64 s = 0;
+		const u64 *h = (const u64 *)(gains(rows, k) + n * 2);
+		u64 s = 0, t = 0;
 
 		for (from = 0; from < n; from += 64) {
 			u32 to = n - from < 64 ? n : from + 64;
-			u64 part = 0;
+			u64 a = 0, b = 0;
 
-			for (i = from; i < to; i++)
-				part += d->quick.wide[i] * g[i];
-			s += part >> 32;
+			for (i = from; i < to; i++) {
+				u64 v = d->quick.wide[i];
+
+				a += v * g[i];
+				b += v * h[i];
+			}
+			s += a >> 32;
+			t += b >> 32;
 		}
 		sum[j] = s;
+		sum[k] = t;
 	}
 }
 

@@ -43,7 +43,7 @@ struct hf_rows {
  * 2^44 im, so that one 128-bit product is re re', the imaginary part and im im'.
  */
 union hf_phasor_room {
-	s64 wide[HF_MAX_CHANNELS];
+	s64 wide[HF_MAX_CHANNELS] __attribute__((aligned(32)));
 	struct {
 		struct hf_cs16 conj[HF_MAX_CHANNELS];
 		struct hf_cs16 swap[HF_MAX_CHANNELS];
@@ -57,7 +57,7 @@ struct hf_drive {
 	u32 amp_min;		/* smallest that is not 0; 65535 if none is */
 	/* scaled amplitude / 16, rounded up and above: 0..4096; wide: even + odd 2^32 */
 	union {
-		u16 plain[HF_MAX_CHANNELS];
+		u16 plain[HF_MAX_CHANNELS] __attribute__((aligned(32)));
 		u64 wide[HF_MAX_CHANNELS / 2];
 	} quick;
 };

@@ -19,6 +19,8 @@ typedef u16 m16u __attribute__((vector_size(32), aligned(2), may_alias));
 typedef u32 m8u __attribute__((vector_size(32), aligned(4), may_alias));
 typedef u16 v8h __attribute__((vector_size(16)));
 typedef u16 m8h __attribute__((vector_size(16), aligned(2), may_alias));
+typedef u64 m4u __attribute__((vector_size(32), aligned(8), may_alias));
+typedef s16 v8g __attribute__((vector_size(16)));
 
 static v16s load(const void *p)
 {
@@ -40,45 +42,90 @@ static v8u pairs(v16s a, v16s b)
 	return (v8u)__builtin_ia32_pmaddwd256(a, b);
 }
 
-/* Lanes without sign; the sum may have more bits than they have. */
+/* Lanes without sign; a sum may have more bits than they have. */
+static v4u wide_sum(v8u v)
+{
+	return ((v4u)v & 0xffffffff) + ((v4u)v >> 32);
+}
+
 static u64 sum_of(v8u v)
 {
-	v4u two = ((v4u)v & 0xffffffff) + ((v4u)v >> 32);
+	v4u s = wide_sum(v);
 
-	return two[0] + two[1] + two[2] + two[3];
+	return s[0] + s[1] + s[2] + s[3];
 }
 
-/* The first @n entries of a vector of 16 */
-static v16u head(u32 n)
+/* sum_of() each of four */
+static v4u sums_of(v8u a, v8u b, v8u c, v8u d)
 {
-	const v16u place = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+	const v4u even = { 0, 4, 2, 6 }, odd = { 1, 5, 3, 7 };
+	const v4u low = { 0, 1, 4, 5 }, high = { 2, 3, 6, 7 };
+	v4u p = wide_sum(a), q = wide_sum(b), r = wide_sum(c), s = wide_sum(d);
 
-	return (v16u)(place < (v16u)((v16u){} + (u16)n));
+	p = __builtin_shuffle(p, q, even) + __builtin_shuffle(p, q, odd);
+	r = __builtin_shuffle(r, s, even) + __builtin_shuffle(r, s, odd);
+	return __builtin_shuffle(p, r, low) + __builtin_shuffle(p, r, high);
 }
 
-/* @amp[at..at+16), 0 beyond @channels, of which nothing is read */
-static v16u amps(const u16 *amp, u32 at, u32 channels)
+static u32 least_of(v16u v)
+{
+	v8g half[2];
+
+	memcpy(half, &v, sizeof(v));
+	half[0] = __builtin_ia32_pminuw128(half[0], half[1]);
+	return ((v8h)__builtin_ia32_phminposuw128(half[0]))[0];
+}
+
+/*
+ * Vectors that reach beyond the end, where nothing is read or written: 0 there. Apart,
+ * so that what calls them for the others stays short.
+ */
+static noinline v16u amps_end(const u16 *amp, u32 n)
 {
 	u16 rest[HF_LANES] = { 0 };
 
-	if (at + HF_LANES <= channels)
-		return (v16u)load(amp + at);
-	memcpy(rest, amp + at, (channels - at) * sizeof(amp[0]));
-	return (v16u)load(rest) & head(channels - at);
+	memcpy(rest, amp, n * sizeof(amp[0]));
+	return (v16u)load(rest);
 }
 
-/* @p[at..at+8), 0 beyond @n, of which nothing is read */
-static v8u eight(const u16 *p, u32 at, u32 n)
+static noinline v8u eight_end(const u16 *p, u32 n)
 {
 	u16 rest[8] = { 0 };
 
-	if (at + 8 <= n)
-		return load_half(p + at);
-	memcpy(rest, p + at, (n - at) * sizeof(p[0]));
+	memcpy(rest, p, n * sizeof(p[0]));
 	return load_half(rest);
 }
 
-static void put_eight(u16 *p, u32 at, u32 n, v8u v)
+static noinline v8u cal_end(const struct hf_channel_cal *cal, u32 n)
+{
+	u32 rest[8] = { 0 };
+
+	memcpy(rest, cal, n * sizeof(rest[0]));
+	return load32(rest);
+}
+
+/* @amp[at..at+16) */
+static inline v16u amps(const u16 *amp, u32 at, u32 channels)
+{
+	if (at + HF_LANES <= channels)
+		return (v16u)load(amp + at);
+	return amps_end(amp + at, channels - at);
+}
+
+/* @p[at..at+8) */
+static inline v8u eight(const u16 *p, u32 at, u32 n)
+{
+	return at + 8 <= n ? load_half(p + at) : eight_end(p + at, n - at);
+}
+
+static inline v8u cal_of(const struct hf_grid *g, u32 at)
+{
+	if (at + 8 <= g->channels)
+		return load32(g->cal + at);
+	return cal_end(g->cal + at, g->channels - at);
+}
+
+static inline void put_eight(u16 *p, u32 at, u32 n, v8u v)
 {
 	v8h h = __builtin_convertvector(v, v8h);
 
@@ -91,16 +138,6 @@ static void put_eight(u16 *p, u32 at, u32 n, v8u v)
 static v8u by_full(v8u v)
 {
 	return (v + (v >> 16) + 1) >> 16;
-}
-
-static v8u cal_of(const struct hf_grid *g, u32 at)
-{
-	u32 rest[8] = { 0 };
-
-	if (at + 8 <= g->channels)
-		return load32(g->cal + at);
-	memcpy(rest, g->cal + at, (g->channels - at) * sizeof(rest[0]));
-	return load32(rest);
 }
 
 static u32 quantise(const struct hf_grid *g, const u16 *phase, const u16 *amp, u32 scale_q16,
@@ -134,25 +171,23 @@ static u32 quantise(const struct hf_grid *g, const u16 *phase, const u16 *amp, u
 
 static void drive(struct hf_drive *d, const u16 *amp, u32 channels)
 {
-	v16u any = {}, least = ~(v16u){}, a, zero = {};
-	v8u sum = {}, low = (v8u){} + 0xffff;
-	u32 all = 0, min = HF_AMP_FULL, k, i;
+	const v16u zero = {};
+	v16u most = {}, least = ~zero, a;	/* least: less 1, so that 0 is the most there is */
+	const v8u low = (v8u){} + 0xffff;
+	v8u sum = {};
+	u32 loudest, min, i;
 
 	for (i = 0; i < channels; i += HF_LANES) {
 		a = amps(amp, i, channels);
-		any |= a;
-		/* what is 0 must not be the least: 0 - 1 is the most there is */
+		most = (v16u)__builtin_ia32_pmaxuw256((v16s)most, (v16s)a);
 		least = (v16u)__builtin_ia32_pminuw256((v16s)least, (v16s)(a - 1));
 		sum += ((v8u)a & low) + ((v8u)a >> 16);
 	}
-	for (k = 0; k < HF_LANES; k++) {
-		all |= any[k];
-		if (least[k] < min - 1)
-			min = least[k] + 1U;
-	}
+	loudest = 0xffff - least_of(~most);
+	min = least_of(least) + 1;
 	d->amp_sum = (u32)sum_of(sum);
-	d->amp_min = min;
-	d->shift = all ? (u32)__builtin_clz(all) - 16 : 0;
+	d->amp_min = min < HF_AMP_FULL ? min : HF_AMP_FULL;
+	d->shift = loudest ? (u32)__builtin_clz(loudest) - 16 : 0;
 	for (i = 0; i < channels; i += HF_LANES) {
 		a = amps(amp, i, channels);
 		a = ((a << d->shift >> 4) + 1) & (v16u)(a != zero);
@@ -162,15 +197,31 @@ static void drive(struct hf_drive *d, const u16 *amp, u32 channels)
 
 static void quick(const struct hf_drive *d, const struct hf_rows *rows, u64 *sum)
 {
-	u32 n = hf_lanes(rows->channels), j, i;
+	const u32 n = hf_lanes(rows->channels);
+	const size_t step = hf_row_size(rows->channels);
+	const u8 *g = rows->row + n * 8;
+	u32 j, i;
 
-	for (j = 0; j < rows->count; j++) {
-		const u16 *g = (const u16 *)(rows->row + j * hf_row_size(rows->channels) + n * 8);
+	/* per lane at most 64 * 2 * 4096 * 4096 = 2^31, without sign */
+	for (j = 0; j + 4 <= rows->count; j += 4, g += 4 * step) {
+		v8u s[4] = {};
+
+		for (i = 0; i < n; i += HF_LANES) {
+			v16s x = load(d->quick.plain + i);
+			const u8 *at = g + i * sizeof(u16);
+
+			s[0] += pairs(x, load(at));
+			s[1] += pairs(x, load(at + step));
+			s[2] += pairs(x, load(at + 2 * step));
+			s[3] += pairs(x, load(at + 3 * step));
+		}
+		*(m4u *)(sum + j) = (m4u)sums_of(s[0], s[1], s[2], s[3]);
+	}
+	for (; j < rows->count; j++, g += step) {
 		v8u s = {};
 
-		/* per lane at most 64 * 2 * 4096 * 4096 = 2^31, without sign */
 		for (i = 0; i < n; i += HF_LANES)
-			s += pairs(load(d->quick.plain + i), load(g + i));
+			s += pairs(load(d->quick.plain + i), load(g + i * sizeof(u16)));
 		sum[j] = sum_of(s);
 	}
 }
@@ -215,38 +266,63 @@ static s64 joined(u32 low, s32 high)
 	return base + (u32)(low - (u32)base);
 }
 
+/* The sums of one row so far. */
+struct dot {
+	v8u re_low, im_low;
+	v8s re_high, im_high;
+};
+
 /*
- * No phasor and no gain is longer than 32767.95 (32767, and each part rounded once or
- * twice), so two parts of products are below 2^31 - 6000: they are added before they are
- * widened.
+ * 16 channels more; @x: (re, -im) and (im, re) of the first 8 and of the others. No phasor
+ * and no gain is longer than 32767.95 (32767, and each part rounded once or twice), so
+ * two parts of products are below 2^31 - 6000: they are added before they are widened.
  */
+static inline struct dot more(struct dot d, const u8 *row, const v16s x[4])
+{
+	v16s g = load(row), h = load(row + 32);
+	v8u a = pairs(g, x[0]) + pairs(h, x[1]);
+	v8u b = pairs(g, x[2]) + pairs(h, x[3]);
+
+	d.re_low += a;
+	d.im_low += b;
+	d.re_high += (v8s)a >> 16;
+	d.im_high += (v8s)b >> 16;
+	return d;
+}
+
+static inline void put_dot(struct dot d, s64 *re, s64 *im)
+{
+	/* of each half: the sums of re_low, im_low, re_high, im_high */
+	v8s all = __builtin_ia32_phaddd256(__builtin_ia32_phaddd256((v8s)d.re_low, (v8s)d.im_low),
+					   __builtin_ia32_phaddd256(d.re_high, d.im_high));
+
+	*re = joined((u32)all[0] + (u32)all[4], all[2] + all[6]);
+	*im = joined((u32)all[1] + (u32)all[5], all[3] + all[7]);
+}
+
+/* Two rows at a time: each phasor is loaded once for both. */
 static void dots(const union hf_phasor_room *x, const struct hf_rows *rows, s64 *re, s64 *im)
 {
-	u32 n = hf_lanes(rows->channels), j, i;
+	const u32 n = hf_lanes(rows->channels);
+	const size_t step = hf_row_size(rows->channels);
+	u32 j, i;
 
-	for (j = 0; j < rows->count; j++) {
-		const struct hf_cs16 *g =
-			(const struct hf_cs16 *)(rows->row + j * hf_row_size(rows->channels));
-		v8u re_low = {}, im_low = {};
-		v8s re_high = {}, im_high = {}, all;
+	for (j = 0; j < rows->count; j += 2) {
+		const u8 *g = rows->row + j * step, *h = j + 1 < rows->count ? g + step : g;
+		struct dot a = {}, b = {};
 
 		for (i = 0; i < n; i += HF_LANES) {
-			v16s gain = load(g + i), more = load(g + i + 8);
-			v8u a = pairs(gain, load(x->plain.conj + i)) +
-				pairs(more, load(x->plain.conj + i + 8));
-			v8u b = pairs(gain, load(x->plain.swap + i)) +
-				pairs(more, load(x->plain.swap + i + 8));
+			const v16s v[4] = {
+				load(x->plain.conj + i), load(x->plain.conj + i + 8),
+				load(x->plain.swap + i), load(x->plain.swap + i + 8),
+			};
 
-			re_low += a;
-			im_low += b;
-			re_high += (v8s)a >> 16;
-			im_high += (v8s)b >> 16;
+			a = more(a, g + i * sizeof(struct hf_cs16), v);
+			b = more(b, h + i * sizeof(struct hf_cs16), v);
 		}
-		/* of each half: the sums of re_low, im_low, re_high, im_high */
-		all = __builtin_ia32_phaddd256(__builtin_ia32_phaddd256((v8s)re_low, (v8s)im_low),
-					       __builtin_ia32_phaddd256(re_high, im_high));
-		re[j] = joined((u32)all[0] + (u32)all[4], all[2] + all[6]);
-		im[j] = joined((u32)all[1] + (u32)all[5], all[3] + all[7]);
+		put_dot(a, &re[j], &im[j]);
+		if (h != g)
+			put_dot(b, &re[j + 1], &im[j + 1]);
 	}
 }
 

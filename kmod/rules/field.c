@@ -286,7 +286,7 @@ u64 hf_field_bound_mpa(const struct hf_field_point *p, const struct hf_field_wor
 {
 	const struct hf_drive *d = &w->drive;
 	u64 s_mpa = hf_field_sum_mpa(p, w, j);
-	u64 sum, gon, err, mag, a, b, mpa;
+	u64 sum, gon, err, mag, a, b, mpa, least;
 	struct hf_scale unit = p->unit;
 	s64 re = w->re[j], im = w->im[j];
 
@@ -294,9 +294,10 @@ u64 hf_field_bound_mpa(const struct hf_field_point *p, const struct hf_field_wor
 		return s_mpa;
 
 	/* quick gains of what is on: exact if all of that is alike, or all channels are on */
-	gon = w->sum[j] / ((d->amp_min << d->shift >> 4) + 1);
-	if (gon > p->quick_sum)
-		gon = p->quick_sum;
+	least = (d->amp_min << d->shift >> 4) + 1;
+	gon = p->quick_sum;
+	if (gon * least > w->sum[j])
+		gon = w->sum[j] / least;
 	/* both in the scale of the gains, the sum times that of the scaled amplitudes */
 	gon = gon * G_FULL / QUICK_FULL + 1;
 	sum = w->sum[j] * (16 * G_FULL) / QUICK_FULL + 1;
@@ -311,7 +312,7 @@ u64 hf_field_bound_mpa(const struct hf_field_point *p, const struct hf_field_wor
 
 	a = shr_up((u64)(re < 0 ? -re : re), MAG_SHIFT);
 	b = shr_up((u64)(im < 0 ? -im : im), MAG_SHIFT);
-	mag = (u64)hf_isqrt64(a * a + b * b) + 1 + shr_up(err, MAG_SHIFT);
+	mag = hf_root_up(a * a + b * b) + shr_up(err, MAG_SHIFT);
 
 	unit.shift += d->shift;
 	mpa = scale_up(mag, unit) + shr_up(s_mpa * field_tol_q16, 16);

@@ -26,6 +26,8 @@ typedef int16_t s16;
 typedef int32_t s32;
 typedef int64_t s64;
 
+#define noinline __attribute__((noinline))
+
 #ifndef S64_MAX
 #define S64_MAX INT64_MAX
 #define S64_MIN INT64_MIN

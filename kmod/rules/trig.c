@@ -101,6 +101,35 @@ u32 hf_atan2_turn(s64 y, s64 x)
  * A line through sqrt(m) on [1, 4) is off by 3.4 % at most; Newton's step squares and
  * halves that: 6e-4, 2e-7, 2e-14. All steps round down, so the last may be off by one.
  */
+/* The root of @top in [2^30, 2^32), not below it by more than 1, above by 2^-10.8 of it at most */
+static u32 root_near(u32 top)
+{
+	u32 r = 22574 + (u32)((u64)top * 45143 >> 32);	/* 2^15 (0.6889 + 0.3444 m) */
+
+	return (r + top / r) / 2;
+}
+
+/*
+ * The mean of r and m / r is never below the root, whatever r is: here it is r and half of
+ * what is left, m - r^2, divided by r. 32 bits of that are enough.
+ */
+u64 hf_root_up(u64 v)
+{
+	u32 up, r;
+	s64 left;
+	u64 m;
+
+	if (!v)
+		return 1;
+	up = (u32)__builtin_clzll(v) & ~1U;
+	m = v << up;
+	r = root_near((u32)(m >> 32));
+	left = (s64)(m - ((u64)r * r << 32)) >> 24;
+	/* two more: for what the shift and the division have cut off */
+	m = ((u64)r << 16) + (u64)(((s64)((s32)left / (s32)r) + 2) * 128);
+	return (m >> (up / 2)) + 1;
+}
+
 u32 hf_isqrt64(u64 v)
 {
 	u32 up, top, r;
@@ -111,8 +140,7 @@ u32 hf_isqrt64(u64 v)
 	up = (u32)__builtin_clzll(v) & ~1U;
 	m = v << up;
 	top = (u32)(m >> 32);				/* [2^30, 2^32) */
-	r = 22574 + (u32)((u64)top * 45143 >> 32);	/* 2^15 (0.6889 + 0.3444 m) */
-	r = (r + top / r) / 2;
+	r = root_near(top);
 	r = (r + top / r) / 2;
 	root = ((u64)r << 16) | 0x8000;
 	root = ((root + m / root) / 2) >> (up / 2);

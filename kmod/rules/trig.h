@@ -23,6 +23,9 @@ u32 hf_atan2_turn(s64 y, s64 x);
 /* floor(sqrt(v)) */
 u32 hf_isqrt64(u64 v);
 
+/* Above sqrt(v), by no more than 2 + v's root / 2^21: cheaper than the exact one. */
+u64 hf_root_up(u64 v);
+
 /*
  * Largest amplitude (Q0.16) whose pulse-width duty is at most @duty_q16 of a
  * period: floor(65535 sin(pi duty)), never above the true value.

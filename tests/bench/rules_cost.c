@@ -9,7 +9,8 @@
  * Usage: rules_cost FOLDER CHANNELSxPOINTS...
  *
  * Writes FOLDER/CHANNELSxPOINTS.bin for each size, says "ways A B C", then
- * answers "SIZE WAY SECONDS" on standard input with "NS RUNS" for one frame.
+ * answers "SIZE WAY SECONDS" on standard input with "NS RUNS" for one frame, and
+ * "same SIZE FRAMES" with how many were judged alike by both ways of sums.
  */
 #include <complex.h>
 #include <errno.h>
@@ -631,6 +632,52 @@ static double measure(struct size *s, const struct way *w, double seconds, u64 *
 	return chunk[chunks / 2];
 }
 
+/*
+ * Frames by chance, one after the other through both ways: verdict, scale, reason, wire values
+ * and pressures have to be the same, bit for bit. Returns how many there were before the
+ * first that was not. 0: this processor has one way only.
+ */
+static u64 alike_in_both(struct size *s, u64 frames)
+{
+	static struct hf_wire wire[2];
+	static struct frame f;
+	struct hf_result res[2];
+	u64 n;
+	u32 i, e;
+
+	for (n = 0; n < frames && simd.way; n++) {
+		bool near = n % 4;	/* few channels differ from the frame before */
+		u32 top = 1 + random_u32() % 65535;
+
+		for (i = 0; i < s->channels; i++) {
+			if (near && random_u32() % 32)
+				continue;
+			f.phase[i] = (u16)random_u32();
+			f.amp[i] = (u16)(random_u32() % top);
+		}
+		memset(wire, 0, sizeof(wire));
+		memset(res, 0, sizeof(res));
+		for (e = 0; e < 2; e++) {
+			struct engine *engine = e ? &simd : &scalar;
+			const struct hf_context ctx = {
+				.now_ns = HF_NSEC_PER_SEC, .model = s->model,
+				.derate_q16 = HF_Q16_ONE,
+			};
+			const struct hf_request req = {
+				.phase = f.phase, .amp = f.amp, .channels = s->channels,
+				.attenuate = n % 3 == 0,
+			};
+
+			hf_admit(s->exact[e], &ctx, &req, &engine->scratch, &wire[e], &res[e]);
+		}
+		if (memcmp(&wire[0], &wire[1], sizeof(wire[0])) ||
+		    res[0].verdict != res[1].verdict || res[0].scale_q16 != res[1].scale_q16 ||
+		    memcmp(&res[0].reason, &res[1].reason, sizeof(res[0].reason)))
+			break;
+	}
+	return n;
+}
+
 /* GHz, by a chain of additions that cannot take less than a cycle each. */
 static double clock_ghz(void)
 {
@@ -660,6 +707,7 @@ int main(int argc, char **argv)
 {
 	struct size *sizes;
 	char line[128], name[24], way[32];
+	unsigned long long frames;
 	double seconds;
 	u64 runs;
 	int i;
@@ -686,6 +734,14 @@ int main(int argc, char **argv)
 
 		if (!strcmp(line, "clock\n")) {
 			printf("%.3f 0\n", clock_ghz());
+			continue;
+		}
+		if (sscanf(line, "same %23s %llu", name, &frames) == 2) {
+			for (i = 2; i < argc; i++)
+				s = strcmp(sizes[i].name, name) ? s : &sizes[i];
+			if (!s)
+				die("no size %s", name);
+			printf("%llu 0\n", (unsigned long long)alike_in_both(s, frames));
 			continue;
 		}
 		if (sscanf(line, "%23s %31s %lf", name, way, &seconds) != 3)

@@ -79,6 +79,35 @@ Test(trig, square_root)
 	cr_assert_eq(hf_isqrt64(U64_MAX), U32_MAX);
 }
 
+static void check_root_up(u64 v)
+{
+	u64 up = hf_root_up(v), root = hf_isqrt64(v);
+
+	cr_assert(root < U32_MAX ? up > root : up >= 1ULL << 32, "%lu is not above the root of %lu", up, v);
+	cr_assert(up <= root + 3 + (root >> 21), "%lu is far above the root of %lu", up, v);
+}
+
+Test(trig, root_up)
+{
+	struct rng r = rng_seeded(SEED);
+	u32 i;
+
+	for (i = 0; i < 2000000; i++)
+		check_root_up(rng_next(&r) >> (i % 64));
+	for (i = 0; i < 1 << 20; i++) {	/* all through the two octaves that the first guess covers */
+		check_root_up((1ULL << 62) + i * (3ULL << 42));
+		check_root_up(i);
+	}
+	for (i = 1; i < 100000; i++) {
+		u64 q = i < 50000 ? i : U32_MAX - (i - 50000);
+
+		check_root_up(q * q);
+		check_root_up(q * q - 1);
+		check_root_up(q * q + 1);
+	}
+	check_root_up(U64_MAX);
+}
+
 static void check_angle(s64 y, s64 x)
 {
 	long double exact = atan2l(y, x) / (2 * PI) * 0x1p32L;

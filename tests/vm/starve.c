@@ -4,13 +4,15 @@
  * real-time hogs, the freezer, a CPU that goes, a clock that is set. Judged by the
  * ledger. Wants a kernel with two CPUs.
  *
- * No sensors and a hold of a minute: only the keeper's deadline can silence.
+ * No sensors and, but for the queue, a hold of a minute: only the keeper's deadline
+ * can silence.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -216,6 +218,83 @@ static void test_scan(void)
 	scene_end(&s);
 }
 
+#define QUEUE_HOLD_MS	300
+#define QUEUE_STEP_MS	50
+#define QUEUE_FRAMES	40
+#define QUEUE_LATE_MS	100
+
+/* Frames for the next two seconds, through a queue. */
+static void queue_fill(struct scene *s)
+{
+	struct holdfast_queue q = {
+		.size = sizeof(q), .flags = HOLDFAST_QUEUE_SET, .depth = QUEUE_FRAMES,
+		.late_ns = QUEUE_LATE_MS * SCENE_MS, .horizon_ns = 5000 * SCENE_MS,
+	};
+	struct holdfast_frame *f = scene_frame_new(s->array.info.channels, 0);
+	__u64 at = scene_now_ns() + 100 * SCENE_MS;
+	int i;
+
+	if (scene_ioctl(s->keeper.lease, HOLDFAST_IOC_QUEUE, &q))
+		tap_bail("queue: %s", strerror(errno));
+	for (i = 0; i < QUEUE_FRAMES; i++) {
+		scene_frame_flat(f, 16384);
+		f->present_ns = at + i * QUEUE_STEP_MS * SCENE_MS;
+		if (scene_write(s->keeper.lease, f))
+			tap_bail("frame %d is not queued", i);
+	}
+	free(f);
+}
+
+/* The keeper beats on, but the thread that plays frames out does not run. */
+static void test_queue(void)
+{
+	const struct sched_param prio = { .sched_priority = 60 };
+	struct holdfast_queue q = { .size = sizeof(q) };
+	int cpu, status, bad = 0;
+	struct scene s = { 0 };
+	__u64 from, dark, emissions;
+	double ms;
+
+	scene_make(&s.array, "queue", SCENE_ATTRS("rows=8", "cols=8", "sensors=none",
+						  "limit=hold 300", "limit=keeper_deadline 2000",
+						  "limit=tick_late 2000"));
+	s.fd = scene_open(&s.array, O_RDONLY);
+	scene_keeper_spawn(&s.keeper, &s.array, PERIOD_MS);
+	ledger_open(&s.ledger, &s.array);
+	queue_fill(&s);
+	scene_sleep_ms(400);
+	emissions_read(&s.es, &s.ledger);
+	tap_ok(s.es.on, "queue: its frames are emitted");
+	if (sched_setscheduler(s.keeper.pid, SCHED_FIFO, &prio))
+		tap_bail("scheduler: %s", strerror(errno));
+	from = scene_now_ns();
+	/* Above the thread, below the keeper, and longer than there are frames. */
+	for (cpu = 0; cpu < 2; cpu++)
+		hog(cpu, 55, from + HOG_S * 1000 * SCENE_MS);
+	for (cpu = 0; cpu < 2; cpu++)
+		bad |= wait(&status) < 0 || status;
+	dark = emissions_dark_after(&s.es, &s.ledger, from, 5000);
+	ms = dark ? (double)(dark - from) * 1e-6 : -1;
+	tap_ok(!bad && dark && ms <= QUEUE_HOLD_MS + TICKS_MS + NOISE_MS &&
+	       scene_state(s.fd) == HOLDFAST_STATE_ARMED,
+	       "queue: FIFO 55 on both CPUs: silent after %.1f ms (hold %d + two ticks %d + noise %d)",
+	       ms, QUEUE_HOLD_MS, TICKS_MS, NOISE_MS);
+	emissions = s.es.count;
+	scene_sleep_ms(500);
+	emissions_read(&s.es, &s.ledger);
+	if (scene_ioctl(s.keeper.lease, HOLDFAST_IOC_QUEUE, &q))
+		tap_bail("queue: %s", strerror(errno));
+	tap_ok(!s.es.on && s.es.count == emissions && q.late && !q.queued,
+	       "queue: what its thread found too late is never emitted: %llu of %llu frames dropped",
+	       (unsigned long long)q.late, (unsigned long long)q.taken);
+	scene_keeper_kill(&s.keeper);
+	ledger_close(&s.ledger);
+	emissions_free(&s.es);
+	close(s.keeper.lease);
+	close(s.fd);
+	scene_drop(&s.array);
+}
+
 static void test_freezer(void)
 {
 	static const char *const dir = "/sys/fs/cgroup/holdfast";
@@ -306,6 +385,7 @@ int main(void)
 	test_freezer();
 	test_hogs();
 	test_scan();
+	test_queue();
 	test_offline();
 	return tap_done();
 }
