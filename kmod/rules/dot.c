@@ -63,9 +63,14 @@ void hf_row_put(const struct hf_dot_way *way, u8 *row, u32 channels, u32 i, stru
 		((u16 *)row)[i] = quick;
 }
 
+static inline struct hf_cs16 gain_at(bool wide, const u8 *row, u32 i)
+{
+	return wide ? narrow_of(((const s64 *)row)[i]) : ((const struct hf_cs16 *)row)[i];
+}
+
 struct hf_cs16 hf_row_gain(const struct hf_dot_way *way, const u8 *row, u32 i)
 {
-	return way->wide ? narrow_of(((const s64 *)row)[i]) : ((const struct hf_cs16 *)row)[i];
+	return gain_at(way->wide, row, i);
 }
 
 struct hf_cs16 hf_phasor(struct hf_cs16 unit, u32 amp_scaled)
@@ -96,20 +101,35 @@ void hf_phasor_put(const struct hf_dot_way *way, union hf_phasor_room *x, u32 i,
 	x->plain.swap[i] = (struct hf_cs16){ v.im, v.re };
 }
 
+/* One layout's loop: which it is, is asked once. */
+static inline void add_moves(bool wide, const struct hf_move *move, u32 n, const u8 *row, s64 *re,
+			     s64 *im)
+{
+	s64 a = 0, b = 0;
+	u32 k;
+
+	for (k = 0; k < n; k++) {
+		struct hf_cs16 g = gain_at(wide, row, move[k].channel);
+		s64 dre = move[k].is.re - move[k].was.re;
+		s64 dim = move[k].is.im - move[k].was.im;
+
+		a += dre * g.re - dim * g.im;
+		b += dre * g.im + dim * g.re;
+	}
+	*re += a;
+	*im += b;
+}
+
 void hf_dot_moves(const struct hf_dot_way *way, const struct hf_move *move, u32 n,
 		  const struct hf_rows *rows, s64 *re, s64 *im)
 {
-	u32 j, k;
+	u32 j;
 
 	for (j = 0; j < rows->count; j++) {
-		for (k = 0; k < n; k++) {
-			struct hf_cs16 g = hf_row_gain(way, row_of(rows, j), move[k].channel);
-			s32 dre = move[k].is.re - move[k].was.re;
-			s32 dim = move[k].is.im - move[k].was.im;
-
-			re[j] += (s64)dre * g.re - (s64)dim * g.im;
-			im[j] += (s64)dre * g.im + (s64)dim * g.re;
-		}
+		if (way->wide)
+			add_moves(true, move, n, row_of(rows, j), &re[j], &im[j]);
+		else
+			add_moves(false, move, n, row_of(rows, j), &re[j], &im[j]);
 	}
 }
 

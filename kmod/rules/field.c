@@ -233,7 +233,7 @@ static u32 moves_of(struct hf_field_work *w, const struct hf_phase_lut *lut, con
 /* Few enough that moving is cheaper than all products anew: measured, docs/performance.md */
 static u32 moves_most(const struct hf_phase_lut *lut, u32 channels)
 {
-	u32 most = channels / (lut->way->wide ? 4 : 12);
+	u32 most = lut->way->wide ? channels / 4 : channels / 32 + 4;
 
 	return most < HF_MOVES_MAX ? most : HF_MOVES_MAX;
 }
