@@ -2,7 +2,7 @@
 """ioctls of /dev/holdfastN by a member of group holdfast without any capability. An input is a dict: on (rw, ro: the
 device; lease: a lease with the right to submit frames only), cmd, data (the structure), ptrs ({offset: where a
 pointer in it shall point}), arg (where the structure itself shall be, instead of in memory that is there).
-tests/vm/abi.c knows each call by heart; this is breadth, and that nothing changes."""
+tests/vm/abi_calls.c knows each call by heart; this is breadth, and that nothing changes."""
 import struct
 
 from corpus.kit import Class
