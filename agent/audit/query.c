@@ -573,7 +573,8 @@ static const struct job_ops proof_ops = {
 
 /*
  * The segment in which @seq is, and the tree as it was when that began. Return:
- * 0; -ENOENT: no such record in this chain; -EAGAIN: newer than the checkpoint; -errno.
+ * 0; -ENOENT: no such record; -ESTALE: of a chain before the checkpoint's; -EAGAIN: newer
+ * than the checkpoint; -errno.
  */
 static int proof_start(struct aud_jobs *j, struct aud_job *job, uint64_t seq)
 {
@@ -588,8 +589,10 @@ static int proof_start(struct aud_jobs *j, struct aud_job *job, uint64_t seq)
 	for (size_t i = 0; i < n; i++)
 		if (s[i].seq0 <= seq)
 			in = &s[i];
-	if (!in || memcmp(in->chain, job->cp.chain, AUD_ID) || seq > aud_durable_seq(j->w))
+	if (!in || seq > aud_durable_seq(j->w))
 		return -ENOENT;
+	if (memcmp(in->chain, job->cp.chain, AUD_ID))
+		return -ESTALE;
 	if (seq - in->chain_seq0 >= job->cp.size)
 		return -EAGAIN;
 	aud_name(name, in->index, ".log");
@@ -633,6 +636,9 @@ void aud_job_checkpoint(struct aud_jobs *j, uint64_t seq, aud_answer_fn fn, void
 	job->ops = NULL;
 	if (ret == -EAGAIN)
 		fn(arg, 503, hf_error_json("no_checkpoint", "record %llu: no checkpoint has it yet",
+					   (unsigned long long)seq));
+	else if (ret == -ESTALE)
+		fn(arg, 404, hf_error_json("ended_chain", "record %llu: its chain has ended with a break, the newest checkpoint is of another",
 					   (unsigned long long)seq));
 	else
 		fn(arg, 404, hf_error_json("no_record", "record %llu: not in the newest checkpoint",

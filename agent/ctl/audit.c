@@ -106,19 +106,34 @@ int cmd_audit_tail(struct ctl *c)
 	return r->follow ? follow(c, seq) : CTL_OK;
 }
 
-/* One line: the record, a signed checkpoint and the way from one to the other. */
-static int export_one(struct ctl *c, FILE *out, json_t *record)
+/* After tampering an export is wanted most: records that cannot be proved are in it all the same. */
+static const char *const unproved[] = { "ended_chain", "damaged", NULL };
+
+/*
+ * One line: the record, a signed checkpoint and the way from one to the other; or, counted
+ * in @bare, the record and why there is none.
+ */
+static int export_one(struct ctl *c, FILE *out, json_t *record, uint64_t *bare)
 {
 	json_t *line = NULL, *proof = NULL;
 	json_int_t seq = json_integer_value(json_object_get(record, "seq"));
-	int ret = ctl_call(c, "audit.checkpoint", json_pack("{s:I}", "seq", seq), &proof);
+	int ret;
 
+	c->unsaid = unproved;
+	ret = ctl_call(c, "audit.checkpoint", json_pack("{s:I}", "seq", seq), &proof);
+	if (ret && ctl_unsaid(c)) {
+		line = json_pack("{s:O, s:n, s:s}", "record", record, "checkpoint", "unproved", c->refused);
+		ret = 0;
+		++*bare;
+	} else if (!ret) {
+		line = json_pack("{s:O, s:O, s:O, s:O}", "record", record, "checkpoint",
+				 json_object_get(proof, "checkpoint"), "index",
+				 json_object_get(proof, "index"), "proof", json_object_get(proof, "proof"));
+		json_decref(proof);
+	}
+	c->unsaid = NULL;
 	if (ret)
 		return ret;
-	line = json_pack("{s:O, s:O, s:O, s:O}", "record", record, "checkpoint",
-			 json_object_get(proof, "checkpoint"), "index",
-			 json_object_get(proof, "index"), "proof", json_object_get(proof, "proof"));
-	json_decref(proof);
 	if (!line)
 		return ctl_fail_agent(c, "a checkpoint without its proof");
 	if (json_dumpf(line, out, JSON_COMPACT) || fputc('\n', out) == EOF)
@@ -130,6 +145,7 @@ static int export_one(struct ctl *c, FILE *out, json_t *record)
 static int export_all(struct ctl *c, FILE *out, const struct ctl_export *range)
 {
 	bool more = true;
+	uint64_t bare = 0;
 	int64_t seq = 0;
 	int ret = CTL_OK;
 
@@ -149,7 +165,7 @@ static int export_all(struct ctl *c, FILE *out, const struct ctl_export *range)
 		more = json_is_true(json_object_get(result, "more"));
 		json_array_foreach(json_object_get(result, "records"), i, r) {
 			seq = json_integer_value(json_object_get(r, "seq"));
-			ret = export_one(c, out, r);
+			ret = export_one(c, out, r, &bare);
 			if (ret || ctl_interrupted())
 				break;
 		}
@@ -159,7 +175,10 @@ static int export_all(struct ctl *c, FILE *out, const struct ctl_export *range)
 		fprintf(stderr, "holdfastctl: interrupted after record %" PRId64 "\n", seq);
 		ret = CTL_INTERRUPTED;
 	}
-	return ret;
+	if (bare)
+		fprintf(stderr, "holdfastctl: %" PRIu64 " records without a proof: the log was damaged; see \"unproved\" in their lines, and holdfastctl audit verify\n",
+			bare);
+	return ret ? ret : bare ? CTL_FAILED : CTL_OK;
 }
 
 int audit_export_read(struct ctl *c, int argc, char **argv)

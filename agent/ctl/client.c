@@ -377,6 +377,14 @@ static int exit_of_status(long status, const char *code)
 }
 
 /* What the agent said, to people. Return: the exit code. */
+bool ctl_unsaid(const struct ctl *c)
+{
+	for (size_t i = 0; c->unsaid && c->unsaid[i]; i++)
+		if (!strcmp(c->refused, c->unsaid[i]))
+			return true;
+	return false;
+}
+
 static int refused(struct ctl *c, const struct hf_op *op, const struct ctl_answer *a)
 {
 	const json_t *e = json_object_get(a->body, "error");
@@ -387,6 +395,8 @@ static int refused(struct ctl *c, const struct hf_op *op, const struct ctl_answe
 	if (!code)
 		code = "";
 	snprintf(c->refused, sizeof(c->refused), "%s", code);
+	if (ctl_unsaid(c))
+		return exit_of_status(a->status, code);
 	fprintf(stderr, "holdfastctl: %s: %s%s%s (%ld %s", op->name, field ? field : "",
 		field ? ": " : "", message ? message : "refused", a->status, code);
 	if (a->corr[0])
@@ -496,6 +506,7 @@ int ctl_call(struct ctl *c, const char *name, json_t *args, json_t **result)
 	int ret = 0;
 
 	prepare();
+	c->refused[0] = '\0';
 	if (!args)
 		args = json_object();
 	if (hf_field_check(op->args, args, path, &e)) {

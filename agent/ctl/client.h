@@ -23,9 +23,11 @@
  * @result:	out, new reference: the result object. NULL: not wanted
  *
  * Asks for the password on the terminal and tries again when the agent wants
- * a step-up. Return: 0, or an exit code after saying why.
+ * a step-up. Return: 0, or an exit code after saying why (but for c->unsaid).
  */
 int ctl_call(struct ctl *c, const char *op, json_t *args, json_t **result);
+/* Was the last call refused with one of c->unsaid? */
+bool ctl_unsaid(const struct ctl *c);
 
 /* Is there an agent to ask: one named by --agent, or its socket on this host? */
 bool ctl_agent_there(const struct ctl *c);

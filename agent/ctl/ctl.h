@@ -67,6 +67,7 @@ struct ctl {
 	bool json;
 	bool patient;		/* reads that come too often or too early are tried again */
 	bool help_shown;
+	const char *const *unsaid;	/* codes of refusals that are not said: the caller goes on; or NULL */
 	char refused[32];	/* the code of the agent's last refusal, "": none */
 	struct option longs[CTL_OPTIONS + 1];
 	char shorts[2 * CTL_OPTIONS + 2];

@@ -141,6 +141,15 @@ def main():
                                         error(503, "no_checkpoint"), proof])
     ok(r.returncode == 0 and json.loads(r.stdout)["record"] == {"seq": 1} and not r.stderr,
        "audit export waits for the checkpoint that has the record", r)
+    r = ctl("audit", "export", answers=[result({"records": [{"seq": 1}, {"seq": 2}, {"seq": 3}], "more": False}),
+                                        error(404, "ended_chain"), error(500, "damaged"), proof])
+    lines = [json.loads(line) for line in r.stdout.splitlines()]
+    ok([(line["record"]["seq"], line.get("unproved")) for line in lines] == [(1, "ended_chain"), (2, "damaged"), (3, None)] and
+       lines[0]["checkpoint"] is None and r.returncode == 1 and r.stderr.count("\n") == 1 and "2 records without a proof" in r.stderr,
+       "records without a proof are exported, and counted", r)
+    r = ctl("audit", "export", answers=[result({"records": [{"seq": 1}, {"seq": 2}], "more": False}),
+                                        error(404, "ended_chain"), lambda s: None])
+    ok(r.returncode == 9 and "cannot be asked" in r.stderr, "an agent that is lost meanwhile is no such record", r)
     r = ctl("audit", "export", answers=[result({"records": [{"seq": 1}], "more": False}), error(404, "no_record")])
     ok(r.returncode == 1 and len(agent.requests) == 2, "but not for one that will not come", r)
 

@@ -623,6 +623,29 @@ Test(audit_query, checkpoints_without_a_proof)
 	cr_assert_eq(status, 404);
 }
 
+/* The newest checkpoint is of the chain that began behind the break. */
+Test(audit_query, no_proof_for_a_chain_that_has_ended)
+{
+	size_t segments;
+
+	many(200);
+	aud_segments(k.w, &segments);
+	aud_jobs_free(jobs);
+	kit_kill(&k);
+	segment(segments)->data[3000] ^= 1;
+	cr_assert_eq(kit_start(&k), 0);
+	cr_assert_eq(aud_jobs_new(&jobs, k.w, &k.m->io, &k.clock.clock), 0);
+	hf_test_clock_advance(&k.clock, 2 * HF_S);
+	aud_tick(k.w);
+	aud_job_checkpoint(jobs, 5, take_answer, NULL);
+	run();
+	cr_assert_eq(status, 404);
+	cr_assert_str_eq(json_string_value(json_object_get(result, "code")), "ended_chain");
+	aud_job_checkpoint(jobs, aud_durable_seq(k.w), take_answer, NULL);
+	run();
+	cr_assert_eq(status, 200);
+}
+
 Test(audit_query, no_proof_over_a_damaged_log)
 {
 	many(200);
