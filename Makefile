@@ -32,7 +32,7 @@ all: modules user
 
 help:
 	@echo 'make                    modules for the running kernel (else 6.12) and userspace'
-	@echo 'make modules KVER=K     K: 6.1 6.12 rt uml uml-debug, or a release with headers; W=1 C=2'
+	@echo 'make modules KVER=K     K: 6.1 6.12 rt uml uml-debug mainline, or a release with headers; W=1 C=2'
 	@echo 'make install            modules for KVER and userspace (DESTDIR, PREFIX)'
 	@echo 'make check              every test; make check-debug: scenarios on the debug kernel'
 	@echo 'make fuzz FUZZ_S=600     every fuzz target for so many seconds; make bench: build/bench.json'

@@ -139,7 +139,7 @@ void f(struct io_uring_cmd *cmd);
 void f(struct io_uring_cmd *cmd) { io_uring_cmd_done(cmd, 0, (u64)0, 0U); }
 END
 
-probe URING_SQE_CMD <<'END'
+probe URING_CMD_SQE <<'END'
 #include <linux/fs.h>
 #if __has_include(<linux/io_uring/cmd.h>)
 #include <linux/io_uring/cmd.h>
@@ -147,7 +147,7 @@ probe URING_SQE_CMD <<'END'
 #include <linux/io_uring.h>
 #endif
 const void *f(struct io_uring_cmd *cmd);
-const void *f(struct io_uring_cmd *cmd) { return io_uring_sqe_cmd(cmd->sqe); }
+const void *f(struct io_uring_cmd *cmd) { return cmd->sqe->cmd; }
 END
 
 probe URING_IMPORT_FIXED_6 <<'END'
@@ -177,6 +177,17 @@ unsigned int f(struct io_uring_cmd *cmd)
 	io_uring_cmd_mark_cancelable(cmd, 0);
 	return IO_URING_F_CANCEL;
 }
+END
+
+probe URING_CMD_FROM_TW <<'END'
+#include <linux/fs.h>
+#if __has_include(<linux/io_uring/cmd.h>)
+#include <linux/io_uring/cmd.h>
+#else
+#include <linux/io_uring.h>
+#endif
+struct io_uring_cmd *f(struct io_tw_req req);
+struct io_uring_cmd *f(struct io_tw_req req) { return io_uring_cmd_from_tw(req); }
 END
 
 # If a plain module does not compile, every answer below would be a false "no".

@@ -58,8 +58,8 @@ static inline const struct genl_dumpit_info *genl_info_dump(struct netlink_callb
 
 static inline const void *hf_uring_payload(const struct io_uring_cmd *cmd)
 {
-#ifdef HAVE_URING_SQE_CMD
-	return io_uring_sqe_cmd(cmd->sqe);
+#ifdef HAVE_URING_CMD_SQE
+	return cmd->sqe->cmd;
 #else
 	return cmd->cmd;
 #endif
@@ -73,6 +73,21 @@ static inline void hf_uring_done(struct io_uring_cmd *cmd, ssize_t ret, unsigned
 	io_uring_cmd_done(cmd, ret, issue_flags);
 #endif
 }
+
+/* @name: for io_uring_cmd_complete_in_task(); calls @fn(cmd, issue_flags) in that task. */
+#ifdef HAVE_URING_CMD_FROM_TW
+#define HF_URING_TASK_WORK(name, fn)							\
+static void name(struct io_tw_req req, io_tw_token_t tw)				\
+{											\
+	fn(io_uring_cmd_from_tw(req), IO_URING_CMD_TASK_WORK_ISSUE_FLAGS);		\
+}
+#else
+#define HF_URING_TASK_WORK(name, fn)							\
+static void name(struct io_uring_cmd *cmd, unsigned int issue_flags)			\
+{											\
+	fn(cmd, issue_flags);								\
+}
+#endif
 
 static inline int hf_uring_import_fixed(struct io_uring_cmd *cmd, u64 addr, size_t len,
 					struct iov_iter *iter, unsigned int issue_flags)

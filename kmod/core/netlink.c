@@ -98,7 +98,7 @@ out:
 }
 
 struct hf_nl_pick {
-	u32 at_least;
+	u32 from_index;
 	struct hf_array *best;
 	u32 set;	/* changes when an array comes or goes */
 };
@@ -108,17 +108,17 @@ static int hf_nl_pick_one(struct hf_array *a, void *arg)
 	struct hf_nl_pick *p = arg;
 
 	p->set ^= lower_32_bits(a->instance) ^ upper_32_bits(a->instance);
-	if (!p->best && a->index >= p->at_least) {
+	if (!p->best && a->index >= p->from_index) {
 		get_device(&a->dev);
 		p->best = a;
 	}
 	return 0;
 }
 
-/* The array with the lowest index from @at_least up, with a reference; NULL at the end. */
-static struct hf_array *hf_nl_next_array(u32 at_least, u32 *set)
+/* The array with the lowest index from @from_index up, with a reference; NULL at the end. */
+static struct hf_array *hf_nl_next_array(u32 from_index, u32 *set)
 {
-	struct hf_nl_pick p = { .at_least = at_least };
+	struct hf_nl_pick p = { .from_index = from_index };
 
 	hf_array_for_each(hf_nl_pick_one, &p);	/* goes by index */
 	*set = p.set ?: 1;

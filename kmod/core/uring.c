@@ -122,10 +122,12 @@ static void hf_uring_tell(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	kvfree(u);
 }
 
+HF_URING_TASK_WORK(hf_uring_tell_work, hf_uring_tell)
+
 static void hf_uring_batch_done(struct hf_batch *b)
 {
 	io_uring_cmd_complete_in_task(container_of(b, struct hf_uring_batch, b)->cmd,
-				      hf_uring_tell);
+				      hf_uring_tell_work);
 }
 
 /* All frames into the queue, or none; the command is complete when all have been played. */

@@ -23,3 +23,4 @@ for kernel in 6.1 6.12 uml; do
 	step_cmd "warnings-$kernel" build_warns "$kernel"
 	step_cmd "modules-$kernel" scripts/build-modules "$kernel"
 done
+step_cmd warnings-mainline build_warns mainline
