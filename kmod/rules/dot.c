@@ -68,11 +68,6 @@ static inline struct hf_cs16 gain_at(bool wide, const u8 *row, u32 i)
 	return wide ? narrow_of(((const s64 *)row)[i]) : ((const struct hf_cs16 *)row)[i];
 }
 
-struct hf_cs16 hf_row_gain(const struct hf_dot_way *way, const u8 *row, u32 i)
-{
-	return gain_at(way->wide, row, i);
-}
-
 struct hf_cs16 hf_phasor(struct hf_cs16 unit, u32 amp_scaled)
 {
 	s32 a = (s32)amp_scaled;

@@ -129,8 +129,6 @@ extern const struct hf_dot_way hf_dot_avx2;
 void hf_row_put(const struct hf_dot_way *way, u8 *row, u32 channels, u32 i, struct hf_cs16 g,
 		u16 quick);
 
-struct hf_cs16 hf_row_gain(const struct hf_dot_way *way, const u8 *row, u32 i);
-
 /* The phasor of one channel, by the formula of hf_dot_way.phasors. */
 struct hf_cs16 hf_phasor(struct hf_cs16 unit, u32 amp_scaled);
 
