@@ -27,6 +27,21 @@ probe() {
 	cat > "$tmp/$1.c"
 }
 
+# The same behind the headers of io_uring's commands, wherever they are
+probe_uring() {
+	probe "$1" < <(
+		cat <<-'END'
+		#include <linux/fs.h>
+		#if __has_include(<linux/io_uring/cmd.h>)
+		#include <linux/io_uring/cmd.h>
+		#else
+		#include <linux/io_uring.h>
+		#endif
+		END
+		cat
+	)
+}
+
 probe HRTIMER_SETUP <<'END'
 #include <linux/hrtimer.h>
 void f(struct hrtimer *t, enum hrtimer_restart (*cb)(struct hrtimer *));
@@ -128,35 +143,17 @@ probe IO_URING_CMD_H <<'END'
 #include <linux/io_uring/cmd.h>
 END
 
-probe URING_CMD_DONE_4 <<'END'
-#include <linux/fs.h>
-#if __has_include(<linux/io_uring/cmd.h>)
-#include <linux/io_uring/cmd.h>
-#else
-#include <linux/io_uring.h>
-#endif
+probe_uring URING_CMD_DONE_4 <<'END'
 void f(struct io_uring_cmd *cmd);
 void f(struct io_uring_cmd *cmd) { io_uring_cmd_done(cmd, 0, (u64)0, 0U); }
 END
 
-probe URING_CMD_SQE <<'END'
-#include <linux/fs.h>
-#if __has_include(<linux/io_uring/cmd.h>)
-#include <linux/io_uring/cmd.h>
-#else
-#include <linux/io_uring.h>
-#endif
+probe_uring URING_CMD_SQE <<'END'
 const void *f(struct io_uring_cmd *cmd);
 const void *f(struct io_uring_cmd *cmd) { return cmd->sqe->cmd; }
 END
 
-probe URING_IMPORT_FIXED_6 <<'END'
-#include <linux/fs.h>
-#if __has_include(<linux/io_uring/cmd.h>)
-#include <linux/io_uring/cmd.h>
-#else
-#include <linux/io_uring.h>
-#endif
+probe_uring URING_IMPORT_FIXED_6 <<'END'
 int f(struct io_uring_cmd *cmd, struct iov_iter *iter);
 int f(struct io_uring_cmd *cmd, struct iov_iter *iter)
 {
@@ -164,13 +161,7 @@ int f(struct io_uring_cmd *cmd, struct iov_iter *iter)
 }
 END
 
-probe URING_CMD_CANCEL <<'END'
-#include <linux/fs.h>
-#if __has_include(<linux/io_uring/cmd.h>)
-#include <linux/io_uring/cmd.h>
-#else
-#include <linux/io_uring.h>
-#endif
+probe_uring URING_CMD_CANCEL <<'END'
 unsigned int f(struct io_uring_cmd *cmd);
 unsigned int f(struct io_uring_cmd *cmd)
 {
@@ -179,13 +170,7 @@ unsigned int f(struct io_uring_cmd *cmd)
 }
 END
 
-probe URING_CMD_FROM_TW <<'END'
-#include <linux/fs.h>
-#if __has_include(<linux/io_uring/cmd.h>)
-#include <linux/io_uring/cmd.h>
-#else
-#include <linux/io_uring.h>
-#endif
+probe_uring URING_CMD_FROM_TW <<'END'
 struct io_uring_cmd *f(struct io_tw_req req);
 struct io_uring_cmd *f(struct io_tw_req req) { return io_uring_cmd_from_tw(req); }
 END
