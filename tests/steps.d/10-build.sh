@@ -23,4 +23,17 @@ for kernel in 6.1 6.12 uml; do
 	step_cmd "warnings-$kernel" build_warns "$kernel"
 	step_cmd "modules-$kernel" scripts/build-modules "$kernel"
 done
-step_cmd warnings-mainline build_warns mainline
+
+# The same with the newest kernel that Debian has: another suite, which a mirror need not have.
+build_mainline() {
+	local status=0
+	scripts/kernels mainline || status=$?
+	echo 1..1
+	case $status in
+	0) build_warns mainline && echo "ok 1 - $(scripts/kernels --release mainline)" ;;
+	69) echo "ok 1 # SKIP Debian sid cannot be fetched" ;;
+	*) return 1 ;;
+	esac
+}
+
+step_tap warnings-mainline build_mainline
