@@ -20,7 +20,8 @@
 #define ANSWER_MAX	(256 * 1024)	/* the agent's messages are below 60 KiB */
 #define CONNECT_MS	3000L
 #define DEADLINE_MS	15000L		/* a password hash in a queue of eight included */
-#define PATIENCE	75		/* tries of one call that has to wait: checkpoints are up to 60 s apart */
+#define PATIENCE	30		/* tries of one call that is limited */
+#define PATIENCE_CP	75		/* of one that waits, 1 s each, for a checkpoint: up to 60 s apart */
 
 struct buffer {
 	char *data;
@@ -461,10 +462,12 @@ static bool wants_step_up(const struct ctl_answer *a)
 	return says(a, 403, "step_up");
 }
 
-/* Too many calls, or a record newer than the newest checkpoint. */
-static bool has_to_wait(const struct ctl_answer *a)
+/* How often to try again: after too many calls, or for a record that no checkpoint has yet */
+static int tries_more(const struct ctl_answer *a)
 {
-	return a->status == 429 || says(a, 503, "no_checkpoint");
+	if (a->status == 429)
+		return PATIENCE;
+	return says(a, 503, "no_checkpoint") ? PATIENCE_CP : 0;
 }
 
 int ctl_totp(struct ctl *c, json_t *args)
@@ -515,7 +518,7 @@ int ctl_call(struct ctl *c, const char *name, json_t *args, json_t **result)
 		return CTL_USAGE;
 	}
 	ctl_http(c, op, args, &a);
-	for (int i = 0; c->patient && has_to_wait(&a) && i < PATIENCE && !ctl_interrupted(); i++) {
+	for (int i = 0; c->patient && i < tries_more(&a) && !ctl_interrupted(); i++) {
 		json_decref(a.body);
 		poll(NULL, 0, a.retry_after_s > 0 && a.retry_after_s < 60 ? (int)a.retry_after_s * 1000 : 1000);
 		ctl_http(c, op, args, &a);

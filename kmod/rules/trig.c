@@ -98,10 +98,10 @@ u32 hf_atan2_turn(s64 y, s64 x)
 }
 
 /*
- * A line through sqrt(m) on [1, 4) is off by 3.4 % at most; Newton's step squares and
- * halves that: 6e-4, 2e-7, 2e-14. All steps round down, so the last may be off by one.
+ * The root of @top in [2^30, 2^32), not below it by more than 1, above by 6e-4 of it at most:
+ * a line through sqrt(m) on [1, 4) is off by 3.4 % at most, and Newton's step squares and
+ * halves that.
  */
-/* The root of @top in [2^30, 2^32), not below it by more than 1, above by 2^-10.8 of it at most */
 static u32 root_near(u32 top)
 {
 	u32 r = 22574 + (u32)((u64)top * 45143 >> 32);	/* 2^15 (0.6889 + 0.3444 m) */
@@ -124,12 +124,14 @@ u64 hf_root_up(u64 v)
 	up = (u32)__builtin_clzll(v) & ~1U;
 	m = v << up;
 	r = root_near((u32)(m >> 32));
+	/* modulo 2^64, as r^2 may just be above it; what is left is within 2^55 */
 	left = (s64)(m - ((u64)r * r << 32)) >> 24;
 	/* two more: for what the shift and the division have cut off */
 	m = ((u64)r << 16) + (u64)(((s64)((s32)left / (s32)r) + 2) * 128);
 	return (m >> (up / 2)) + 1;
 }
 
+/* Two more of Newton's steps: 2e-7, 2e-14. All round down, so the last may be off by one. */
 u32 hf_isqrt64(u64 v)
 {
 	u32 up, top, r;

@@ -632,22 +632,49 @@ static double measure(struct size *s, const struct way *w, double seconds, u64 *
 	return chunk[chunks / 2];
 }
 
-/*
- * Frames by chance, one after the other through both ways: verdict, scale, reason, wire values
- * and pressures have to be the same, bit for bit. Returns how many there were before the
- * first that was not. 0: this processor has one way only.
- */
-static u64 alike_in_both(struct size *s, u64 frames)
+/* One frame through both ways: the same verdict, scale, reason, wire values and pressures? */
+static bool same_in_both(struct size *s, const struct frame *f, bool attenuate, u32 *verdict)
 {
 	static struct hf_wire wire[2];
-	static struct frame f;
 	struct hf_result res[2];
-	u64 n;
-	u32 i, e;
+	u32 e;
 
+	memset(wire, 0, sizeof(wire));
+	memset(res, 0, sizeof(res));
+	for (e = 0; e < 2; e++) {
+		const struct hf_context ctx = {
+			.now_ns = HF_NSEC_PER_SEC, .model = s->model, .derate_q16 = HF_Q16_ONE,
+		};
+		const struct hf_request req = {
+			.phase = f->phase, .amp = f->amp, .channels = s->channels,
+			.attenuate = attenuate,
+		};
+
+		hf_admit(s->exact[e], &ctx, &req, e ? &simd.scratch : &scalar.scratch, &wire[e],
+			 &res[e]);
+	}
+	*verdict = res[0].verdict;
+	return !memcmp(&wire[0], &wire[1], sizeof(wire[0])) && res[0].verdict == res[1].verdict &&
+	       res[0].scale_q16 == res[1].scale_q16 &&
+	       !memcmp(&res[0].reason, &res[1].reason, sizeof(res[0].reason));
+}
+
+/*
+ * Frames by chance, most of them like the one before in all but a few channels, against fences
+ * of changing strength, so that each verdict comes. Returns how many there were before the first
+ * that the two ways judge differently. 0: this processor has one way only.
+ */
+static u64 count_same(struct size *s, u64 frames)
+{
+	static struct frame f;
+	u32 limit[HF_MAX_FENCE], i, e, verdict;
+	u64 n, seen[HF_REJECT + 1] = {};
+
+	for (i = 0; i < s->points; i++)
+		limit[i] = s->exact[0]->env.fence[i].limit_mpa;
 	for (n = 0; n < frames && simd.way; n++) {
-		bool near = n % 4;	/* few channels differ from the frame before */
-		u32 top = 1 + random_u32() % 65535;
+		bool near = n % 4;
+		u32 top = 1 + random_u32() % 65535, weaker = random_u32() % 6;
 
 		for (i = 0; i < s->channels; i++) {
 			if (near && random_u32() % 32)
@@ -655,26 +682,20 @@ static u64 alike_in_both(struct size *s, u64 frames)
 			f.phase[i] = (u16)random_u32();
 			f.amp[i] = (u16)(random_u32() % top);
 		}
-		memset(wire, 0, sizeof(wire));
-		memset(res, 0, sizeof(res));
-		for (e = 0; e < 2; e++) {
-			struct engine *engine = e ? &simd : &scalar;
-			const struct hf_context ctx = {
-				.now_ns = HF_NSEC_PER_SEC, .model = s->model,
-				.derate_q16 = HF_Q16_ONE,
-			};
-			const struct hf_request req = {
-				.phase = f.phase, .amp = f.amp, .channels = s->channels,
-				.attenuate = n % 3 == 0,
-			};
-
-			hf_admit(s->exact[e], &ctx, &req, &engine->scratch, &wire[e], &res[e]);
-		}
-		if (memcmp(&wire[0], &wire[1], sizeof(wire[0])) ||
-		    res[0].verdict != res[1].verdict || res[0].scale_q16 != res[1].scale_q16 ||
-		    memcmp(&res[0].reason, &res[1].reason, sizeof(res[0].reason)))
+		for (e = 0; e < 2; e++)
+			for (i = 0; i < s->points; i++)
+				s->exact[e]->env.fence[i].limit_mpa = limit[i] >> weaker;
+		if (!same_in_both(s, &f, n % 3 == 0, &verdict))
 			break;
+		seen[verdict]++;
 	}
+	for (i = 0; i <= HF_REJECT && n == frames; i++)
+		if (!seen[i])
+			die("%s: none of %llu frames has verdict %u", s->name,
+			    (unsigned long long)frames, i);
+	for (e = 0; e < 2; e++)
+		for (i = 0; i < s->points && simd.way; i++)
+			s->exact[e]->env.fence[i].limit_mpa = limit[i];
 	return n;
 }
 
@@ -741,7 +762,7 @@ int main(int argc, char **argv)
 				s = strcmp(sizes[i].name, name) ? s : &sizes[i];
 			if (!s)
 				die("no size %s", name);
-			printf("%llu 0\n", (unsigned long long)alike_in_both(s, frames));
+			printf("%llu 0\n", (unsigned long long)count_same(s, frames));
 			continue;
 		}
 		if (sscanf(line, "%23s %31s %lf", name, way, &seconds) != 3)

@@ -430,9 +430,8 @@ static void usage(void)
 	     "              burst heat time\n"
 	     "  --round K   only round K of those that the seed gives\n"
 	     "  --stop      after the first round with something outside\n"
-	     "  --noise MS  by how much an interrupt or a processor may be late, beyond what\n"
-	     "              the governor's ticks show: for emulated machines, whose processors\n"
-	     "              stop anywhere, and where a bus falls silent by an interrupt");
+	     "  --noise MS  by how much an interrupt may be late, beyond what the governor's ticks\n"
+	     "              show: for emulated machines, where a bus falls silent by an interrupt");
 }
 
 static int theme_of(const char *name)

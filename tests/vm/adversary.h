@@ -89,7 +89,7 @@ struct round {
 	bool fences;		/* and fence points */
 	unsigned int lease_ms;	/* longest lease; 0: without end */
 	unsigned int pace_us;	/* submitters rest that long after each call */
-	__u64 noise_ns;		/* what this machine's interrupts and processors may be late */
+	__u64 noise_ns;		/* what this machine's interrupts may be late */
 };
 
 struct fence {

@@ -12,8 +12,7 @@
  *    tick that was measured, because a governor can only act when it runs;
  *  - a bus: what its hardware says that it needs to fall silent, and the lateness
  *    of the machine's interrupts, by which it does;
- *  - the first moment of a frame: START_NS after its lease's end, and on an emulated
- *    machine, whose host may stop a processor anywhere, --noise;
+ *  - the first moment of a frame: START_NS after its lease's end;
  *  - averages, dose, emission time: what adversary_past.c says, because the
  *    governor and the ledger stamp the same event at slightly different times.
  */
@@ -394,7 +393,7 @@ static void judge_lease(struct judge *j)
 		outside(j, "revoke", "lease %llu emits %llu us after its revocation returned",
 			l->id, (j->e->end_ns - l->revoke_after) / 1000);
 	expiry = l->after + l->duration_ms * SCENE_MS;
-	if (l->duration_ms && j->e->begin_ns > expiry + START_NS + j->off_ns + j->r->noise_ns)
+	if (l->duration_ms && j->e->begin_ns > expiry + START_NS + j->off_ns)
 		outside(j, "expiry", "lease %llu of %llu ms begins to emit %llu us after its end",
 			l->id, l->duration_ms, (j->e->begin_ns - expiry) / 1000);
 	if (l->duration_ms && j->e->end_ns > ticks_after(j, expiry))
