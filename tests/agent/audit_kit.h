@@ -246,7 +246,7 @@ static void kit_judge_free(struct kit_judge *j)
 }
 
 /* @text: out, VFY_TEXT bytes, may be NULL. */
-static enum vfy_code kit_verify(struct kit *k, char *text, struct vfy *out)
+static inline enum vfy_code kit_verify(struct kit *k, char *text, struct vfy *out)
 {
 	struct kit_judge *j = calloc(1, sizeof(*j));
 	enum vfy_code code;
