@@ -306,6 +306,17 @@ static int with_rights(__u32 rights)
 	return scene_lease(w.b.keeper.fd, w.epoch, &ask, NULL);
 }
 
+/* A lease cannot be opened anew, read-only or otherwise: who has the file has all of it. */
+static int opened_anew(int fd)
+{
+	char path[40];
+	int ret;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ret = open(path, O_RDONLY);
+	return ret < 0 ? -errno : ret;
+}
+
 void test_rights(void)
 {
 	struct holdfast_frame *raw = scene_frame_new(w.b.sim.info.channels, 0);
@@ -316,6 +327,7 @@ void test_rights(void)
 
 	scene_foci(foci)[0] = (struct holdfast_focus){ .z_um = 100000, .amp = 1000 };
 	scene_silence(w.ro, 0);
+	want(opened_anew(none), ENXIO, "a lease opened anew");
 	want(scene_arm(none, 0, NULL), EPERM, "arm without the right");
 	want(scene_arm(reset, 0, NULL), EPERM, "arm with another");
 	want(scene_arm(arm, w.epoch, NULL), EINVAL, "arm by a lease, with an epoch");
