@@ -55,7 +55,7 @@ static bool hf_condition_bad(struct hf_array *a, u64 now, struct hf_reason *r)
 	}
 	if (hf_surface_late(&a->surface_state, &a->env, now, r))
 		return true;
-	return hf_blocked(&a->env, a->model, &a->sv, now, &why, r);
+	return hf_blocked(&a->env, a->model, a->np, &a->sv, now, &why, r);
 }
 
 static int hf_arm_check(struct hf_array *a, u64 now, struct hf_reason *r)

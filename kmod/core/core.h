@@ -314,6 +314,7 @@ void hf_model_output_locked(struct hf_array *a, u64 now);
 /* --- tenant.c: accounts, and who may know of whom */
 struct hf_account *hf_account_get_locked(struct hf_array *a, u64 tenant);
 void hf_advance_locked(struct hf_array *a, u64 now);
+void hf_advance_lazily_locked(struct hf_array *a, u64 now);
 void hf_payer_locked(struct hf_array *a);
 void hf_quota_spent_locked(struct hf_lease *l, const struct hf_reason *r);
 void hf_refusal_counts_locked(struct hf_lease *l, const struct hf_reason *r, u64 now);

@@ -85,8 +85,8 @@ void hf_model_output_locked(struct hf_array *a, u64 now)
 		return;
 	}
 	hf_site_pressure(a, mpa);
-	hf_model_output(a->model, a->np, hf_env_now(a), a->wire->amp_q16, mpa, a->site.nfence,
-			now);
+	hf_model_output(a->model, a->np, hf_env_now(a), a->wire->chan_power_uw, mpa,
+			a->site.nfence, now);
 }
 
 /*

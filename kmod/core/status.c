@@ -80,7 +80,7 @@ static void status_models(const struct hf_array *a, struct holdfast_status *s)
 	s->emit_ns = m->emit_total_ns;
 	s->power_uw = m->power_uw;
 	s->power_avg_uw = m->power_avg_uw;
-	s->chan_rise_mk = div_s64(m->chan_rise_uk[m->hottest] + 999, 1000);
+	s->chan_rise_mk = div_s64(hf_model_hottest_uk(m, a->np) + 999, 1000);
 	s->array_rise_mk = div_s64(m->array_rise_uk + 999, 1000);
 	s->cap_q16 = ((u64)cap * a->derate_q16) >> 16;
 	s->derated = s->cap_q16 < cap;

@@ -376,7 +376,7 @@ static int hf_snapshot(struct hf_lease *l, const struct hf_frame_buf *b, struct 
 	ret = hf_submit_allowed(l, b);
 	if (!ret) {
 		ctx->now_ns = ktime_get_ns();
-		hf_advance_locked(a, ctx->now_ns);
+		hf_advance_lazily_locked(a, ctx->now_ns);
 		hf_model_copy(a->model_copy, a->model,
 			      !hf_limit_loosest(&l->rs->rules.env, HF_LIM_DOSE));
 		ctx->model = a->model_copy;

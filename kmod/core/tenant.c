@@ -62,16 +62,29 @@ struct hf_account *hf_account_get_locked(struct hf_array *a, u64 tenant)
 	return room;
 }
 
-/*
- * Brings the models up to @now, and the account of whose output that was. The
- * one way to advance them while a file of the array can be open.
- */
-void hf_advance_locked(struct hf_array *a, u64 now)
+/* The account of whose output there was since the models were advanced last. */
+static void hf_charge_locked(struct hf_array *a, u64 now)
 {
 	lockdep_assert_held(&a->lock);
 	if (a->payer && now > a->model->now_ns)
 		hf_quota_charge(&a->payer->quota, a->model->power_uw, now - a->model->now_ns);
+}
+
+/*
+ * Brings the models up to @now, and the account of whose output that was. While a file of
+ * the array can be open these are the only ways to advance them; lazily: but for the
+ * channels' heat, which every frame would else have to wait for twice.
+ */
+void hf_advance_locked(struct hf_array *a, u64 now)
+{
+	hf_charge_locked(a, now);
 	hf_model_advance(a->model, a->np, now);
+}
+
+void hf_advance_lazily_locked(struct hf_array *a, u64 now)
+{
+	hf_charge_locked(a, now);
+	hf_model_advance_lazily(a->model, a->np, now);
 }
 
 /* The output changes; the models have been advanced. */

@@ -37,6 +37,7 @@ static u32 quantise(struct trial *t, const struct hf_request *req, u32 scale_q16
 		struct hf_level l = r->level[w->level[i]];
 
 		w->amp_q16[i] = l.amp_q16;
+		w->chan_power_uw[i] = l.power_uw;
 		power += l.power_uw;
 		on += l.amp_q16 != 0;
 	}
@@ -197,16 +198,18 @@ static void check_channel_heat(struct trial *t)
 	const struct hf_wire *w = t->w;
 	s64 top = limit(t->r, HF_LIM_CHAN_RISE) * 1000;
 	struct hf_lag lag = t->r->lag_chan;
-	s64 hot = m->chan_rise_uk[m->hottest], target;
+	s64 hot = hf_model_hottest_uk(m, np), target;
+	struct hf_lag since;
 	u32 i;
 
 	/* the loudest amplitude on the hottest channel is at least as hot as any */
 	target = heat_uk(hf_chan_power_uw(np, (u16)t->loudest), np->rth_chan_mk_per_w);
 	if (hot <= top && hf_lag_step(lag, hot, target) <= top)
 		return;
+	since = hf_model_chan_lag(m, np);
 	for (i = 0; i < w->channels; i++) {
-		s64 y = m->chan_rise_uk[i];
-		u32 power = hf_chan_power_uw(np, w->amp_q16[i]);
+		s64 y = hf_model_chan_uk(m, np, since, i);
+		u32 power = w->chan_power_uw[i];
 
 		target = heat_uk(power, np->rth_chan_mk_per_w);
 		/* a channel that stays off only cools */

@@ -32,7 +32,8 @@ struct hf_wire {
 	u16 phase[HF_MAX_CHANNELS];	/* 0..phase_levels-1 */
 	u16 level[HF_MAX_CHANNELS];	/* 0..amp_levels */
 	u16 amp_q16[HF_MAX_CHANNELS];	/* re-expanded, rounded up */
-	u64 power_uw;
+	u32 chan_power_uw[HF_MAX_CHANNELS];	/* hf_chan_power_uw() of it */
+	u64 power_uw;			/* of all */
 	u32 nfoci;			/* as declared, so that a held frame can be judged again */
 	struct hf_focus foci[HF_MAX_FOCI];
 	u32 points;
@@ -94,7 +95,7 @@ struct hf_context {
 	u64 now_ns;
 	u64 last_commit_ns;	/* 0: never */
 	const struct hf_wire *last;	/* output now; NULL: off */
-	const struct hf_model *model;	/* advanced to now_ns */
+	const struct hf_model *model;	/* advanced to now_ns; lazily is enough */
 	u32 derate_q16;		/* amplitude cap factor, 65536 = none */
 	const struct hf_quota *quota;	/* of whom the frame is; NULL: none */
 	struct hf_surface_state surface;	/* all zero: none */

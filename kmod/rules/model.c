@@ -143,29 +143,69 @@ void hf_model_init(struct hf_model *m, const struct hf_nameplate *np, u64 now_ns
 	memset(m, 0, sizeof(*m));
 	m->channels = np->channels;
 	m->now_ns = now_ns;
+	m->chan_ns = now_ns;
 	m->off_since_ns = now_ns;
 	m->bucket_start_ns = now_ns;
 }
 
-static void hf_chan_advance(struct hf_model *m, const struct hf_nameplate *np, u64 dt_ns)
+/* Rise of channel @i, Q16, @l after chan_ns; @factor: hf_rise_factor() of the channels */
+static inline s64 hf_chan_q16(const struct hf_model *m, struct hf_lag l, u64 factor, u32 i)
 {
-	const struct hf_lag l = hf_lag_of(dt_ns, hf_tau_ns(np->tau_chan_ms));
+	return hf_lag_step(l, m->chan_rise_q16[i], (s64)(m->chan_power_uw[i] * factor));
+}
+
+static s64 hf_uk_up(s64 q16)
+{
+	return (q16 + HF_Q16_ONE - 1) >> 16;
+}
+
+struct hf_lag hf_model_chan_lag(const struct hf_model *m, const struct hf_nameplate *np)
+{
+	return hf_lag_of(m->now_ns - m->chan_ns, hf_tau_ns(np->tau_chan_ms));
+}
+
+s64 hf_model_chan_uk(const struct hf_model *m, const struct hf_nameplate *np, struct hf_lag l,
+		     u32 i)
+{
+	if (m->now_ns == m->chan_ns)
+		return hf_uk_up(m->chan_rise_q16[i]);
+	return hf_uk_up(hf_chan_q16(m, l, hf_rise_factor(np->rth_chan_mk_per_w), i));
+}
+
+/* A step grows with where it begins and with its target: no channel has more of either. */
+s64 hf_model_hottest_uk(const struct hf_model *m, const struct hf_nameplate *np)
+{
+	s64 y = m->chan_rise_q16[m->hottest];
+
+	if (m->now_ns == m->chan_ns)
+		return hf_uk_up(y);
+	return hf_uk_up(hf_lag_step(hf_model_chan_lag(m, np), y,
+				    (s64)(m->chan_power_top_uw *
+					  hf_rise_factor(np->rth_chan_mk_per_w))));
+}
+
+static void hf_chan_advance(struct hf_model *m, const struct hf_nameplate *np)
+{
 	const u64 factor = hf_rise_factor(np->rth_chan_mk_per_w);
+	struct hf_lag l;
 	s64 top = -1;
 	u32 i, at = 0;
 
+	if (m->now_ns == m->chan_ns)
+		return;
+	l = hf_model_chan_lag(m, np);
 	for (i = 0; i < m->channels; i++) {
-		hf_lag_frac(l, &m->chan_rise_uk[i], &m->chan_rise_frac[i],
-			    (s64)(m->chan_power_uw[i] * factor));
-		if (m->chan_rise_uk[i] > top) {
-			top = m->chan_rise_uk[i];
-			at = i;
-		}
+		s64 q = hf_chan_q16(m, l, factor, i);
+
+		m->chan_rise_q16[i] = q;
+		at = q > top ? i : at;
+		top = q > top ? q : top;
 	}
 	m->hottest = at;
+	m->chan_ns = m->now_ns;
 }
 
-void hf_model_advance(struct hf_model *m, const struct hf_nameplate *np, u64 now_ns)
+void hf_model_advance_lazily(struct hf_model *m, const struct hf_nameplate *np, u64 now_ns)
 {
 	struct hf_lag l;
 	u64 dt;
@@ -174,7 +214,6 @@ void hf_model_advance(struct hf_model *m, const struct hf_nameplate *np, u64 now
 		return;
 	dt = now_ns - m->now_ns;
 
-	hf_chan_advance(m, np, dt);
 	l = hf_lag_of(dt, hf_tau_ns(np->tau_array_ms));
 	hf_lag_frac(l, &m->array_rise_uk, &m->array_rise_frac,
 		    (s64)((u64)m->power_uw * hf_rise_factor(np->rth_array_mk_per_w)));
@@ -192,11 +231,19 @@ void hf_model_advance(struct hf_model *m, const struct hf_nameplate *np, u64 now
 	m->now_ns = now_ns;
 }
 
+void hf_model_advance(struct hf_model *m, const struct hf_nameplate *np, u64 now_ns)
+{
+	hf_model_advance_lazily(m, np, now_ns);
+	hf_chan_advance(m, np);
+}
+
 void hf_model_copy(struct hf_model *to, const struct hf_model *from, bool dose)
 {
 	memcpy(to, from, offsetof(struct hf_model, chan_power_uw));
-	memcpy(to->chan_rise_uk, from->chan_rise_uk,
-	       from->channels * sizeof(from->chan_rise_uk[0]));
+	memcpy(to->chan_power_uw, from->chan_power_uw,
+	       from->channels * sizeof(from->chan_power_uw[0]));
+	memcpy(to->chan_rise_q16, from->chan_rise_q16,
+	       from->channels * sizeof(from->chan_rise_q16[0]));
 	to->points = dose ? from->points : 0;
 	memcpy(to->dose_q16, from->dose_q16, to->points * sizeof(from->dose_q16[0]));
 	memcpy(to->dose_rem, from->dose_rem, to->points * sizeof(from->dose_rem[0]));
@@ -237,22 +284,27 @@ static void hf_emission_goes_on(struct hf_model *m, const struct hf_envelope *en
 }
 
 void hf_model_output(struct hf_model *m, const struct hf_nameplate *np,
-		     const struct hf_envelope *env, const u16 *amp_q16,
+		     const struct hf_envelope *env, const u32 *power_uw,
 		     const u32 *point_mpa, u32 points, u64 now_ns)
 {
+	size_t size = m->channels * sizeof(m->chan_power_uw[0]);
+	bool on = power_uw;
 	u64 sum = 0;
-	bool on = false;
-	u32 i;
+	u32 top = 0, i;
 
 	hf_model_advance(m, np, now_ns);
-	for (i = 0; i < m->channels; i++) {
-		m->chan_power_uw[i] = amp_q16 ? hf_chan_power_uw(np, amp_q16[i]) : 0;
-		sum += m->chan_power_uw[i];
-		on = on || (amp_q16 && amp_q16[i]);
+	if (on)
+		memcpy(m->chan_power_uw, power_uw, size);
+	else
+		memset(m->chan_power_uw, 0, size);
+	for (i = 0; i < m->channels && on; i++) {
+		sum += power_uw[i];
+		top = power_uw[i] > top ? power_uw[i] : top;
 	}
 	m->power_uw = (s64)sum;
+	m->chan_power_top_uw = top;
 	for (i = 0; i < m->points; i++)
-		m->point_pa2[i] = amp_q16 && i < points ? hf_pa2_q16(point_mpa[i]) : 0;
+		m->point_pa2[i] = on && i < points ? hf_pa2_q16(point_mpa[i]) : 0;
 
 	if (on)
 		hf_emission_goes_on(m, env);

@@ -27,25 +27,16 @@ struct hf_lag {
 struct hf_lag hf_lag_of(u64 dt_ns, u64 tau_ns);
 
 /*
- * One first-order step: moves @y towards @target as 1 - exp(-dt/tau), any values,
+ * One first-order step: moves @y towards @target as 1 - exp(-dt/tau), both from 0 on,
  * rounded so that the result is never below the exact exponential, rising or falling.
  * Units of y and target are the caller's.
  */
 static inline s64 hf_lag_step(struct hf_lag l, s64 y, s64 target)
 {
-	u64 d, hi, lo;
+	s64 d = target - y;
+	u64 share = d < 0 ? l.fall : l.rise;	/* no branch: which one is as good as chance */
 
-	/* Unsigned and in halves: the low product + 2^32 - 1 is at most 2^64 - 1. */
-	if (target >= y) {
-		d = (u64)target - (u64)y;
-		hi = d >> 32;
-		lo = d & U32_MAX;
-		return (s64)((u64)y + hi * l.rise + ((lo * l.rise + U32_MAX) >> 32));
-	}
-	d = (u64)y - (u64)target;
-	hi = d >> 32;
-	lo = d & U32_MAX;
-	return (s64)((u64)y - hi * l.fall - ((lo * l.fall) >> 32));
+	return y + (s64)(((__int128)d * (s64)share + U32_MAX) >> 32);
 }
 
 /* Electrical power of one channel, uW, rounded up; fits u32 (hf_nameplate_check). */
@@ -60,8 +51,13 @@ static inline u32 hf_chan_power_uw(const struct hf_nameplate *np, u16 amp_q16)
 		     ((u64)amp_q16 * amp_q16 * np->p_acoustic_uw + full - 1) / full);
 }
 
+/*
+ * Channels' heat stands at @chan_ns <= @now_ns: since then each has had the power that it
+ * has. hf_model_hottest_uk() and hf_model_chan_uk() say what it is now.
+ */
 struct hf_model {
 	u64 now_ns;
+	u64 chan_ns;
 	bool emitting;
 	u64 off_since_ns;	/* while not emitting: start of the pause */
 	u64 emit_run_ns;	/* time emitting since the last pause of at least EMIT_REST */
@@ -80,10 +76,10 @@ struct hf_model {
 	u16 array_rise_frac;
 	u16 duty_frac;
 	u32 channels;
-	u32 hottest;
+	u32 hottest;		/* at chan_ns */
+	u32 chan_power_top_uw;	/* the largest of the output now */
 	u32 chan_power_uw[HF_MAX_CHANNELS];	/* of the output now */
-	s64 chan_rise_uk[HF_MAX_CHANNELS];
-	u16 chan_rise_frac[HF_MAX_CHANNELS];	/* as above */
+	s64 chan_rise_q16[HF_MAX_CHANNELS];	/* at chan_ns, uK in Q16, rounded up */
 	/* dose at site fence points */
 	u32 points;
 	u64 point_pa2[HF_MAX_FENCE];	/* mean square pressure of the output now, Pa^2, Q16 */
@@ -101,17 +97,32 @@ void hf_model_init(struct hf_model *m, const struct hf_nameplate *np, u64 now_ns
  */
 void hf_model_advance(struct hf_model *m, const struct hf_nameplate *np, u64 now_ns);
 
+/* The same but for the channels' heat, which stays where it is. O(points). */
+void hf_model_advance_lazily(struct hf_model *m, const struct hf_nameplate *np, u64 now_ns);
+
 /*
- * What an admission looks at, as it is in @from: everything but the output's share of
- * it, the doses only if @dose (else @to has no points).
+ * Rise of the hottest channel at m->now_ns, uK, rounded up: exact if channels have been
+ * advanced, else an upper bound: as if it had the power of the loudest.
+ */
+s64 hf_model_hottest_uk(const struct hf_model *m, const struct hf_nameplate *np);
+
+/* How far channels have gone from chan_ns to now_ns, for hf_model_chan_uk(). */
+struct hf_lag hf_model_chan_lag(const struct hf_model *m, const struct hf_nameplate *np);
+/* Rise of channel @i at m->now_ns, uK, rounded up: as hf_model_advance() would leave it. */
+s64 hf_model_chan_uk(const struct hf_model *m, const struct hf_nameplate *np, struct hf_lag l,
+		     u32 i);
+
+/*
+ * What an admission looks at, as it is in @from: everything, the doses only if @dose (else
+ * @to has no points).
  */
 void hf_model_copy(struct hf_model *to, const struct hf_model *from, bool dose);
 
 /*
  * The output, or the envelope it is under, changes at @now_ns: advances first.
- * @amp_q16 NULL = off (then @env and @point_mpa are not read). @point_mpa: upper
- * bound of the peak pressure per site fence point, @points of them (as told by
- * hf_model_fence_changed).
+ * @power_uw: hf_chan_power_uw() of each channel; NULL: off (then @env and @point_mpa are not
+ * read). @point_mpa: upper bound of the peak pressure per site fence point, @points of
+ * them (as told by hf_model_fence_changed).
  *
  * @env: envelope of the output. Its EMIT_REST tells whether the pause that ends
  * now was long enough to end the run of emission (a shorter one does not, so
@@ -119,7 +130,7 @@ void hf_model_copy(struct hf_model *to, const struct hf_model *from, bool dose);
  * used up, rest_until_ns is set.
  */
 void hf_model_output(struct hf_model *m, const struct hf_nameplate *np,
-		     const struct hf_envelope *env, const u16 *amp_q16,
+		     const struct hf_envelope *env, const u32 *power_uw,
 		     const u32 *point_mpa, u32 points, u64 now_ns);
 
 /*

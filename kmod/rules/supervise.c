@@ -125,9 +125,9 @@ static bool hf_power_over(const struct hf_envelope *env, const struct hf_model *
 }
 
 static bool hf_heat_over(const struct hf_envelope *env, const struct hf_model *m,
-			 struct hf_reason *r)
+			 const struct hf_nameplate *np, struct hf_reason *r)
 {
-	s64 chan = m->chan_rise_uk[m->hottest];
+	s64 chan = hf_model_hottest_uk(m, np);
 
 	if (chan > env->limit[HF_LIM_CHAN_RISE] * 1000) {
 		*r = hf_reason(HF_LIM_CHAN_RISE, m->hottest, hf_mk_up(chan),
@@ -144,13 +144,14 @@ static bool hf_heat_over(const struct hf_envelope *env, const struct hf_model *m
 
 /* The three models that can trip, or forbid to begin. */
 static bool hf_model_over(const struct hf_envelope *env, const struct hf_model *m,
-			  enum hf_action *action, struct hf_reason *r)
+			  const struct hf_nameplate *np, enum hf_action *action,
+			  struct hf_reason *r)
 {
 	if (hf_dose_used_up(env, m, r))
 		*action = HF_ACT_TRIP_DOSE;
 	else if (hf_power_over(env, m, r))
 		*action = HF_ACT_TRIP_POWER;
-	else if (hf_heat_over(env, m, r))
+	else if (hf_heat_over(env, m, np, r))
 		*action = HF_ACT_TRIP_THERMAL;
 	else
 		return false;
@@ -207,14 +208,14 @@ void hf_supervise(const struct hf_watch *w, const struct hf_envelope *env, const
 		return;
 	if (w->state != HF_EMITTING)
 		return;
-	if (hf_model_over(env, m, &out->action, &out->reason))
+	if (hf_model_over(env, m, np, &out->action, &out->reason))
 		return;
 	hf_judge_rest(w, env, m, now_ns, out);
 }
 
 bool hf_blocked(const struct hf_envelope *env, const struct hf_model *m,
-		const struct hf_sensor_verdict *sv, u64 now_ns, enum hf_action *why,
-		struct hf_reason *r)
+		const struct hf_nameplate *np, const struct hf_sensor_verdict *sv, u64 now_ns,
+		enum hf_action *why, struct hf_reason *r)
 {
 	*why = HF_ACT_NONE;
 	*r = hf_reason(HF_LIM_NONE, HF_NOWHERE, 0, 0);
@@ -223,7 +224,7 @@ bool hf_blocked(const struct hf_envelope *env, const struct hf_model *m,
 		*r = sv->reason;
 		return true;
 	}
-	if (hf_model_over(env, m, why, r))
+	if (hf_model_over(env, m, np, why, r))
 		return true;
 	if (now_ns < m->rest_until_ns) {
 		*why = HF_ACT_REST;
@@ -309,7 +310,7 @@ struct hf_reason hf_nearest(const struct hf_envelope *env, const struct hf_envel
 	hf_nearer(&best, hf_reason(HF_LIM_POWER_AVG, HF_NOWHERE, m->power_avg_uw,
 				   lim[HF_LIM_POWER_AVG]));
 	hf_nearer(&best, hf_reason(HF_LIM_CHAN_RISE, m->hottest,
-				   hf_mk_up(m->chan_rise_uk[m->hottest]), lim[HF_LIM_CHAN_RISE]));
+				   hf_mk_up(hf_model_hottest_uk(m, np)), lim[HF_LIM_CHAN_RISE]));
 	hf_nearer(&best, hf_reason(HF_LIM_ARRAY_RISE, HF_NOWHERE, hf_mk_up(m->array_rise_uk),
 				   lim[HF_LIM_ARRAY_RISE]));
 	hf_nearer(&best, hf_reason(HF_LIM_EMIT_MAX, HF_NOWHERE, hf_ms_up(m->emit_run_ns),

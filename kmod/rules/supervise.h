@@ -61,8 +61,8 @@ void hf_supervise(const struct hf_watch *w, const struct hf_envelope *env, const
  * measured = ms rested, bound = ms to rest). @m must be advanced to @now_ns.
  */
 bool hf_blocked(const struct hf_envelope *env, const struct hf_model *m,
-		const struct hf_sensor_verdict *sv, u64 now_ns, enum hf_action *why,
-		struct hf_reason *r);
+		const struct hf_nameplate *np, const struct hf_sensor_verdict *sv, u64 now_ns,
+		enum hf_action *why, struct hf_reason *r);
 
 /* Rejected frames in two adjoining windows (REJECT_BURST, REJECT_WINDOW). All zero: none. */
 struct hf_burst {

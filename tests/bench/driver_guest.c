@@ -225,11 +225,12 @@ static bool judge_frame(struct holdfast_frame *f)
 
 	if (f->magic != HOLDFAST_FRAME_MAGIC || f->channels != CHANNELS || f->size != loud.size)
 		return false;
-	hf_model_advance(&j->model, &j->np, ctx.now_ns);
+	hf_model_advance_lazily(&j->model, &j->np, ctx.now_ns);
 	hf_admit(j->rules, &ctx, &req, &j->scratch, w, &res);
 	if (res.verdict != HF_ADMIT)
 		return false;
-	hf_model_output(&j->model, &j->np, &j->rules->env, w->amp_q16, w->point_mpa, 0, ctx.now_ns);
+	hf_model_output(&j->model, &j->np, &j->rules->env, w->chan_power_uw, w->point_mpa, 0,
+			ctx.now_ns);
 	j->last_ns = ctx.now_ns;
 	j->now = !j->now;
 	return true;

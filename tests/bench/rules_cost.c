@@ -63,10 +63,12 @@ struct size {
 	struct hf_rules *quick[2], *exact[2];
 	struct hf_wire *wire[2];
 	struct hf_model *model;
+	struct hf_model *kept, *seen;	/* by books(), and what an admission would look at */
 	double *gain, *theta;		/* [points][channels], Pa at full drive and rad */
 	struct frame frame[FRAMES];
 	struct frame alike[CHANGES][FRAMES];	/* used there and back */
 	struct frame wired[FRAMES];	/* the frames in wire steps and re-expanded amplitudes */
+	u32 power_uw[FRAMES][HF_MAX_CHANNELS];	/* of them, by channel */
 	u32 turn;			/* frames judged so far */
 };
 
@@ -182,6 +184,17 @@ static void changed_8(struct size *s)
 static void changed_32(struct size *s)
 {
 	alike(s, 2);
+}
+
+/* What the driver keeps of each frame beside the verdict: power, heat, dose, time of emission. */
+static void books(struct size *s)
+{
+	u64 now = s->kept->now_ns + PERIOD_NS;
+
+	hf_model_advance_lazily(s->kept, s->np, now);
+	hf_model_copy(s->seen, s->kept, false);
+	hf_model_output(s->kept, s->np, &s->exact[0]->env, s->power_uw[s->turn++ % FRAMES],
+			s->wire[0]->point_mpa, s->points, now + PERIOD_NS / 50);
 }
 
 /* The check of the fence alone, which is what NumPy and the reference do. */
@@ -342,6 +355,7 @@ static const struct way {
 	{ "changed_1", changed_1, always },
 	{ "changed_8", changed_8, always },
 	{ "changed_32", changed_32, always },
+	{ "books", books, always },
 	{ "fence_quick_scalar", fence_quick_scalar, always },
 	{ "fence_quick_simd", fence_quick_simd, has_simd },
 	{ "fence_exact_scalar", fence_exact_scalar, always },
@@ -511,6 +525,7 @@ static void make_rules(struct size *s)
 		admit(s, &scalar, s->exact[0], &s->frame[f]);
 		memcpy(s->wired[f].phase, w->phase, sizeof(w->phase));
 		memcpy(s->wired[f].amp, w->amp_q16, sizeof(w->amp_q16));
+		memcpy(s->power_uw[f], w->chan_power_uw, sizeof(w->chan_power_uw));
 		for (j = 0; j < s->points; j++)
 			if (s->wire[(s->turn + 1) % 2]->point_mpa[j] > top[j])
 				die("%s: point %u was not judged by the field", s->name, j);
@@ -589,9 +604,13 @@ static void make_size(struct size *s, const char *text, const char *folder)
 	s->wire[0] = room(sizeof(*s->wire[0]));
 	s->wire[1] = room(sizeof(*s->wire[1]));
 	s->model = room(sizeof(*s->model));
+	s->kept = room(sizeof(*s->kept));
+	s->seen = room(sizeof(*s->seen));
 	make_nameplate(s);
 	if (hf_nameplate_check(s->np))
 		die("%s: nameplate: %s", text, hf_nameplate_check(s->np));
+	hf_model_init(s->kept, s->np, HF_NSEC_PER_SEC);
+	s->kept->points = s->points;
 	make_frames(s);
 	make_rules(s);
 	make_reference(s);

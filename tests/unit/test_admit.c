@@ -132,7 +132,7 @@ Test(admit, silence_is_always_admitted)
 	model.power_avg_uw = S64_MAX / 2;
 	model.array_rise_uk = S64_MAX / 2;
 	for (i = 0; i < 64; i++)
-		model.chan_rise_uk[i] = S64_MAX / 2;
+		model.chan_rise_q16[i] = S64_MAX / 2;
 	req.nfoci = HF_MAX_FOCI;
 	req.foci[0].x_um = S32_MAX;
 	for (i = 0; i < 64; i++)
@@ -498,7 +498,7 @@ Test(admit, heat_of_a_channel)
 
 	env.limit[HF_LIM_HOLD] = 4999;
 	env.limit[HF_LIM_CHAN_RISE] = (s64)ceil(then / 1000) + 1;
-	model.chan_rise_uk[17] = 10000000;
+	model.chan_rise_q16[17] = 10000000LL * HF_Q16_ONE;
 	model.hottest = 17;
 	build();
 	all(65535);
@@ -513,13 +513,53 @@ Test(admit, heat_of_a_channel)
 	cr_assert_eq(judge(), HF_ATTENUATE);
 	cr_assert_eq(out.level[17], 254);
 
-	model.chan_rise_uk[18] = (env.limit[HF_LIM_CHAN_RISE] + 1) * 1000;
+	model.chan_rise_q16[18] = (env.limit[HF_LIM_CHAN_RISE] + 1) * 1000 * HF_Q16_ONE;
 	model.hottest = 18;
 	cr_assert_eq(judge(), HF_REJECT);	/* too hot already: no amplitude is low enough */
 	cr_assert_eq(res.reason.limit, HF_LIM_CHAN_RISE);
 	cr_assert_eq(res.reason.where, 18);
 	amp[18] = 0;
 	cr_assert_eq(judge(), HF_ATTENUATE);
+}
+
+/* Heat that channels have gained since they were looked at counts as if they had been. */
+Test(admit, heat_since_the_channels_were_looked_at)
+{
+	static struct hf_model eager;
+	struct hf_result want;
+	u32 i, k, seen[HF_REJECT + 1] = {};
+
+	env.limit[HF_LIM_HOLD] = 500;
+	all(65535);
+	for (i = 0; i < 64; i++) {
+		model.chan_rise_q16[i] = (s64)(i * 400000) * HF_Q16_ONE;
+		model.chan_power_uw[i] = (i % 2 ? i : 63 - i) * 3000;
+	}
+	model.hottest = 63;
+	model.chan_power_top_uw = 63 * 3000;
+	model.chan_ns = NOW - 20 * HF_NSEC_PER_SEC;
+	eager = model;
+	/* the clock stands: only the channels are behind */
+	hf_model_advance(&eager, &np, NOW);
+	cr_assert_eq(eager.chan_ns, NOW);
+	for (k = 0; k < 300; k++) {
+		env.limit[HF_LIM_CHAN_RISE] = 26000 + k;	/* the hottest: 26.1 K */
+		req.attenuate = k % 2;
+		build();
+		ctx.model = &eager;
+		judge();
+		want = res;
+		ctx.model = &model;
+		judge();
+		cr_assert_eq(res.verdict, want.verdict, "CHAN_RISE %ld",
+			     env.limit[HF_LIM_CHAN_RISE]);
+		cr_assert_eq(res.scale_q16, want.scale_q16);
+		cr_assert_eq(res.reason.where, want.reason.where);
+		cr_assert_eq(res.reason.measured, want.reason.measured);
+		seen[res.verdict]++;
+	}
+	cr_assert(seen[HF_ADMIT] && seen[HF_ATTENUATE] && seen[HF_REJECT], "%u %u %u", seen[0],
+		  seen[1], seen[2]);
 }
 
 Test(admit, heat_of_the_array)
