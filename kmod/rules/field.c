@@ -41,7 +41,7 @@ static struct hf_scale scale_of(u64 v, u32 shift)
 }
 
 /* v * k, rounded up; 32 bits of v count */
-static u64 scale_up(u64 v, struct hf_scale k)
+static inline u64 scale_up(u64 v, struct hf_scale k)
 {
 	u32 n = bits(v) > 31 ? bits(v) - 31 : 0;
 
