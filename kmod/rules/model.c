@@ -297,9 +297,9 @@ void hf_model_output(struct hf_model *m, const struct hf_nameplate *np,
 		memcpy(m->chan_power_uw, power_uw, size);
 	else
 		memset(m->chan_power_uw, 0, size);
-	for (i = 0; i < m->channels && on; i++) {
-		sum += power_uw[i];
-		top = power_uw[i] > top ? power_uw[i] : top;
+	for (i = 0; i < m->channels; i++) {
+		sum += m->chan_power_uw[i];
+		top = m->chan_power_uw[i] > top ? m->chan_power_uw[i] : top;
 	}
 	m->power_uw = (s64)sum;
 	m->chan_power_top_uw = top;
