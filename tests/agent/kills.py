@@ -132,10 +132,14 @@ class Run:
         self.emitting[role] += emitting
         self.young[role] += bool(age) and age[2] <= YOUNG_S
 
+    def young_s(self):
+        """Every other time at once: a start may take no more than a few ms. Else up to YOUNG_S."""
+        return 0 if self.random.random() < 0.5 else self.random.uniform(0, YOUNG_S)
+
     def again(self, role, old):
         """Waits for the next process of @role and kills it while it is starting."""
-        pid = self.must("a process comes back", lambda: self.agent.pid(role, old), pause=0.01)
-        time.sleep(self.random.uniform(0, YOUNG_S))
+        pid = self.must("a process comes back", lambda: self.agent.pid(role, old), pause=0.001)
+        time.sleep(self.young_s())
         self.kill(role, pid)
 
     def child(self, role):
@@ -162,7 +166,7 @@ class Run:
             self.agent.start()
             if self.random.random() >= YOUNG_SHARE or self.done:
                 break
-            time.sleep(self.random.uniform(0, YOUNG_S))
+            time.sleep(self.young_s())
             self.kill("parent", self.agent.process.pid)
             self.agent.process.wait()
         self.must("holdfastd starts", self.agent.ready)
