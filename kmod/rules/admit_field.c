@@ -62,9 +62,9 @@ static bool quick_accept(struct trial *t)
 	const struct hf_rules *r = t->r;
 	u32 j;
 
-	hf_field_quick(&t->sc->field, r->lut, &r->rows, t->w->amp_q16);
+	hf_field_quick(&t->sc->field, r->lut, &r->rows, r->point, t->w->amp_q16);
 	for (j = 0; j < r->points; j++) {
-		u64 s = hf_field_sum_mpa(&r->point[j], &t->sc->field, j);
+		u64 s = t->sc->field.sum_mpa[j];
 
 		if (s > fence_bound(r, j))
 			return false;
@@ -83,7 +83,7 @@ static void check_point(struct trial *t, u32 j)
 	put_point(t->w, j, mpa);
 	if (mpa > bound)
 		broken(t, HF_LIM_FENCE_PRESSURE, j, clamp_s64(mpa), (s64)bound,
-		       field_ratio(t, p, mpa, hf_field_sum_mpa(p, &t->sc->field, j), bound));
+		       field_ratio(t, p, mpa, t->sc->field.sum_mpa[j], bound));
 }
 
 void hf_check_field(struct trial *t)
@@ -154,8 +154,8 @@ static u64 focus_mpa(struct trial *t, u32 i, u64 bound, u64 *s)
 	if (t->focus != i)
 		hf_field_point_init(p, t->sc->focus_row, r->lut, r->np, f->x_um, f->y_um, f->z_um);
 	t->focus = i;
-	hf_field_quick(field, r->lut, &rows, t->w->amp_q16);
-	*s = hf_field_sum_mpa(p, field, 0);
+	hf_field_quick(field, r->lut, &rows, p, t->w->amp_q16);
+	*s = field->sum_mpa[0];
 	if (*s <= bound)
 		return *s;
 	hf_field_exact(field, r->lut, &rows, 0, t->w->phase, t->w->amp_q16);

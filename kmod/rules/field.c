@@ -15,6 +15,7 @@
 #define DIR_ERR_Q30	64		/* directivity: geometry and hf_piston_q30 together */
 #define RATIO_ERR_Q30	8		/* the divisions behind a gain ratio */
 #define MAG_SHIFT	9		/* |re|, |im| <= 2^40 come down to 2^31 */
+#define MANT_BITS	29		/* of a scale: times 2^34, the largest quick sum, 63 bits */
 
 /* 2^61 * 2^25 / (32767^2 * 65535 * 1000): uPa of gmax to mPa per magnitude unit, rounded up */
 #define UNIT_Q61	1099595519ULL
@@ -32,21 +33,20 @@ static u64 shr_up(u64 v, u32 s)
 /* v / 2^shift as a scale, rounded up */
 static struct hf_scale scale_of(u64 v, u32 shift)
 {
+	u32 n = bits(v) > MANT_BITS ? bits(v) - MANT_BITS : 0;
 	struct hf_scale k;
-	u32 n = bits(v) > 31 ? bits(v) - 31 : 0;	/* 31: rounding up stays in 32 bits */
 
-	k.mant = (u32)shr_up(v, n);
+	k.mant = (u32)shr_up(v, n);	/* up to 2^29, if that carries */
 	k.shift = shift - n;
 	return k;
 }
 
-/* v * k, rounded up; 32 bits of v count */
-static inline u64 scale_up(u64 v, struct hf_scale k)
+/* v * k / 2^more, rounded up, for v up to 2^34: with what makes it round, below 2^64 */
+static inline u64 scale_up(u64 v, struct hf_scale k, u32 more)
 {
-	u32 n = bits(v) > 31 ? bits(v) - 31 : 0;
+	u32 s = k.shift + more < 63 ? k.shift + more : 63;
 
-	v = shr_up(v, n) * k.mant;
-	return k.shift >= n ? shr_up(v, k.shift - n) : v << (n - k.shift);
+	return (v * k.mant + (1ULL << s) - 1) >> s;
 }
 
 static s16 round_q47(s64 v)
@@ -182,10 +182,15 @@ void hf_field_point_init(struct hf_field_point *p, u8 *row, const struct hf_phas
 }
 
 void hf_field_quick(struct hf_field_work *w, const struct hf_phase_lut *lut,
-		    const struct hf_rows *rows, const u16 *amp_q16)
+		    const struct hf_rows *rows, const struct hf_field_point *point,
+		    const u16 *amp_q16)
 {
+	u32 j;
+
 	lut->way->drive(&w->drive, amp_q16, rows->channels);
 	lut->way->quick(&w->drive, rows, w->sum);
+	for (j = 0; j < rows->count; j++)
+		w->sum_mpa[j] = scale_up(w->sum[j], point[j].sum, w->drive.shift);
 }
 
 /* Four channels at once: most frames that are alike are alike nearly everywhere. */
@@ -273,21 +278,12 @@ void hf_field_exact(struct hf_field_work *w, const struct hf_phase_lut *lut,
 	lut->way->dots(&w->x, rows, w->re, w->im);
 }
 
-u64 hf_field_sum_mpa(const struct hf_field_point *p, const struct hf_field_work *w, u32 j)
-{
-	struct hf_scale k = p->sum;
-
-	k.shift += w->drive.shift;
-	return scale_up(w->sum[j], k);
-}
-
 u64 hf_field_bound_mpa(const struct hf_field_point *p, const struct hf_field_work *w, u32 j,
 		       u32 channels, u32 field_tol_q16)
 {
 	const struct hf_drive *d = &w->drive;
-	u64 s_mpa = hf_field_sum_mpa(p, w, j);
+	u64 s_mpa = w->sum_mpa[j];
 	u64 sum, gon, err, mag, a, b, mpa, least;
-	struct hf_scale unit = p->unit;
 	s64 re = w->re[j], im = w->im[j];
 
 	if (field_tol_q16 >= HF_Q16_ONE)
@@ -312,10 +308,9 @@ u64 hf_field_bound_mpa(const struct hf_field_point *p, const struct hf_field_wor
 
 	a = shr_up((u64)(re < 0 ? -re : re), MAG_SHIFT);
 	b = shr_up((u64)(im < 0 ? -im : im), MAG_SHIFT);
+	/* below 2^32: the root 2^31.5, the error 2^21 */
 	mag = hf_root_up(a * a + b * b) + shr_up(err, MAG_SHIFT);
-
-	unit.shift += d->shift;
-	mpa = scale_up(mag, unit) + shr_up(s_mpa * field_tol_q16, 16);
+	mpa = scale_up(mag, p->unit, d->shift) + shr_up(s_mpa * field_tol_q16, 16);
 	return mpa < s_mpa ? mpa : s_mpa;
 }
 

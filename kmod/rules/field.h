@@ -56,6 +56,7 @@ void hf_field_point_init(struct hf_field_point *p, u8 *row, const struct hf_phas
 struct hf_field_work {
 	struct hf_drive drive;		/* of this frame */
 	u64 sum[HF_MAX_FENCE];		/* its quick sums */
+	u64 sum_mpa[HF_MAX_FENCE];	/* the same as S: hf_field_quick() */
 	u64 rows_id;			/* whose dot products these are; 0: nothing is left */
 	u32 shift;			/* of the phasors */
 	u16 phase[HF_MAX_CHANNELS];	/* the frame that they are of */
@@ -66,11 +67,14 @@ struct hf_field_work {
 };
 
 /*
- * The quick part: amplitudes only, no phase is looked at. @amp_q16: re-expanded
- * amplitudes of a frame, one per channel.
+ * The quick part: amplitudes only, no phase is looked at. @point: those of @rows.
+ * @amp_q16: re-expanded amplitudes of a frame, one per channel. w->sum_mpa[j] is the worst
+ * case at point @j, if all channels were in phase (S), mPa, rounded up: above the exact sum
+ * by less than 1/1000 of what full drive like the loudest channel's would give.
  */
 void hf_field_quick(struct hf_field_work *w, const struct hf_phase_lut *lut,
-		    const struct hf_rows *rows, const u16 *amp_q16);
+		    const struct hf_rows *rows, const struct hf_field_point *point,
+		    const u16 *amp_q16);
 
 /*
  * The exact part, after hf_field_quick() of the same frame. @phase: wire index per
@@ -80,13 +84,6 @@ void hf_field_quick(struct hf_field_work *w, const struct hf_phase_lut *lut,
  */
 void hf_field_exact(struct hf_field_work *w, const struct hf_phase_lut *lut,
 		    const struct hf_rows *rows, u64 id, const u16 *phase, const u16 *amp_q16);
-
-/*
- * Worst case if all channels were in phase, mPa, rounded up (S), at point @p with row
- * @j; after hf_field_quick(). Above the exact sum by less than 1/1000 of what full
- * drive like the loudest channel's would give.
- */
-u64 hf_field_sum_mpa(const struct hf_field_point *p, const struct hf_field_work *w, u32 j);
 
 /*
  * Upper bound of the true pressure, mPa, rounded up: computed value + error

@@ -70,9 +70,9 @@ static bool field_wrong(const struct hf_rules *r, struct hf_field_work *w)
 	static const u16 amp[CHANNELS] = { 65535, 1000, 0, 32768, 65535, 257, 40000, 65535 };
 	const struct hf_field_point *p = &r->point[0];
 
-	hf_field_quick(w, r->lut, &r->rows, amp);
+	hf_field_quick(w, r->lut, &r->rows, p, amp);
 	hf_field_exact(w, r->lut, &r->rows, 0, phase, amp);
-	return p->gsum_upa != 572225090 || hf_field_sum_mpa(p, w, 0) != 288764 ||
+	return p->gsum_upa != 572225090 || w->sum_mpa[0] != 288764 ||
 	       hf_field_bound_mpa(p, w, 0, CHANNELS, 0) != 132495 ||
 	       hf_field_bound_mpa(p, w, 0, CHANNELS, 656) != 135386;
 }

@@ -159,7 +159,7 @@ u64 hf_surface_look(const struct hf_surface *s, u32 j, struct hf_surface_work *w
 	struct hf_rows rows = { w->row, np->channels, 1 };
 
 	hf_field_point_init(&w->point, w->row, lut, np, p->x_um, p->y_um, p->z_um);
-	hf_field_quick(&w->field, lut, &rows, w->amp_q16);
+	hf_field_quick(&w->field, lut, &rows, &w->point, w->amp_q16);
 	hf_field_exact(&w->field, lut, &rows, 0, w->phase, w->amp_q16);
 	return hf_field_bound_mpa(&w->point, &w->field, 0, np->channels, np->field_tol_q16);
 }

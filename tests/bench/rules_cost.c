@@ -202,9 +202,9 @@ static void fence_quick(struct size *s, struct engine *e, const struct hf_rules 
 {
 	u32 j, i = s->turn++ % FRAMES;
 
-	hf_field_quick(&e->scratch.field, &e->lut, &r->rows, s->wired[i].amp);
+	hf_field_quick(&e->scratch.field, &e->lut, &r->rows, r->point, s->wired[i].amp);
 	for (j = 0; j < s->points; j++)
-		if (hf_field_sum_mpa(&r->point[j], &e->scratch.field, j) > r->env.fence[j].limit_mpa)
+		if (e->scratch.field.sum_mpa[j] > r->env.fence[j].limit_mpa)
 			die("%s: point %u is above its limit by the sum", s->name, j);
 }
 
@@ -213,7 +213,7 @@ static void fence_exact(struct size *s, struct engine *e, const struct hf_rules 
 	struct hf_field_work *w = &e->scratch.field;
 	u32 j, i = s->turn++ % FRAMES;
 
-	hf_field_quick(w, &e->lut, &r->rows, s->wired[i].amp);
+	hf_field_quick(w, &e->lut, &r->rows, r->point, s->wired[i].amp);
 	hf_field_exact(w, &e->lut, &r->rows, 0, s->wired[i].phase, s->wired[i].amp);
 	for (j = 0; j < s->points; j++)
 		if (hf_field_bound_mpa(&r->point[j], w, j, s->channels, 0) >
@@ -484,7 +484,7 @@ static void reach(struct size *s, const struct frame *f, u32 *top, u32 *sum)
 
 	admit(s, &scalar, r, f);
 	w = s->wire[(s->turn + 1) % 2];
-	hf_field_quick(&work, &scalar.lut, &r->rows, w->amp_q16);
+	hf_field_quick(&work, &scalar.lut, &r->rows, r->point, w->amp_q16);
 	hf_field_exact(&work, &scalar.lut, &r->rows, 0, w->phase, w->amp_q16);
 	for (j = 0; j < s->points; j++) {
 		u32 mpa = (u32)hf_field_bound_mpa(&r->point[j], &work, j, s->channels, 0);

@@ -27,7 +27,7 @@ static void look(u32 channels)
 {
 	struct hf_rows rows = { row, channels, 1 };
 
-	hf_field_quick(&work, &lut, &rows, amp);
+	hf_field_quick(&work, &lut, &rows, &p, amp);
 	hf_field_exact(&work, &lut, &rows, 0, phase, amp);
 }
 
@@ -50,7 +50,7 @@ static struct hf_cs16 row_gain(u32 i)
 
 static u64 sum_mpa(void)
 {
-	return hf_field_sum_mpa(&p, &work, 0);
+	return work.sum_mpa[0];
 }
 
 static u64 bound_mpa(u32 channels, u32 tol_q16)
