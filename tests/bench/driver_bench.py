@@ -65,8 +65,8 @@ def of_kernel(lines):
     checked = [way for way in fps if way + "_unchecked" in fps]
     return {"fps": medians(fps), "cpu_us": medians(cpu),
             "cost_of_safety_pct": {way: cost_of_safety(fps, way) for way in checked},
-            **{f"{ways[0]}_vs_broker_fps": versus_broker(fps, ways) for ways in (("write",), ("writev",), ("submit",), RINGS)
-               if ways[0] in fps}}
+            **{f"{ways[0]}_vs_broker_fps": versus_broker(fps, ways)
+               for ways in (("write",), ("writev",), ("submit",), RINGS, tuple(f"{way}_unchecked" for way in RINGS)) if ways[0] in fps}}
 
 
 def traced_kib(path):
