@@ -400,6 +400,7 @@ def main():
     if answer.status != 200:
         sys.exit(f"Bail out! user m-load: {answer.status} {answer.body}")
     sandbox(io)
+    until(lambda: get("/v1/audit/checkpoint").status == 200, 10)    # the first is a second old at most
     under_load(io)
     report(io)
     rollback(io)

@@ -119,7 +119,10 @@ def steps(made):
             data, why = exchange("local", f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode(), SECONDS)
             out.append((data.startswith(b"HTTP/1.1 200 "), f"{data[:80]!r} {why}"))
             continue
-        answer = client.call(method, put(path), body)
+        answer, end = client.call(method, put(path), body), time.monotonic() + 60
+        while answer.code == "no_checkpoint" and time.monotonic() < end:    # the log is younger than a second
+            time.sleep(0.2)
+            answer = client.call(method, put(path), body)
         if isinstance(answer.result, dict):
             known.update({k: v for k, v in answer.result.items() if isinstance(v, str)})
         out.append((answer.status < 400, f"{answer.status} {answer.body[:200]!r}"))
