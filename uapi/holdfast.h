@@ -823,7 +823,8 @@ struct holdfast_sample {
  * @seq:	even and unchanged around a consistent read; odd while written
  *
  * mmap(2) of one page, PROT_READ, offset 0 (there @size is the kernel's sizeof);
- * or a copy by HOLDFAST_IOC_STATUS.
+ * or a copy by HOLDFAST_IOC_STATUS. Modelled power, rises and doses are as the last tick or
+ * frame left them: before @time_ns by a tick at most.
  */
 struct holdfast_status {
 	__u32 seq;

@@ -19,7 +19,7 @@
 #include "server.h"
 
 #define POLL_NS		HF_S
-#define ALIVE_NS	(15 * HF_S)	/* a line at least so often: a client gone without a word is noticed */
+#define ALIVE_NS	(15 * HF_S)	/* a line at least so often: a client that is gone is noticed */
 #define LIFE_NS		(3600 * HF_S)	/* then the client has to come anew */
 #define MOST		16		/* streams of this process */
 #define MOST_OF_SOURCE	4
@@ -106,29 +106,12 @@ static void go_on(struct hf_stream *s)
 		hf_timer_in(s->timer, POLL_NS);
 }
 
-/* Whether its client has closed: libmicrohttpd does not look while the connection is suspended. */
-static bool gone(const struct hf_stream *s)
-{
-	struct pollfd p = { .fd = s->request->conn->fd, .events = POLLRDHUP };
-
-	return poll(&p, 1, 0) > 0;
-}
-
-static void end(struct hf_stream *s)
-{
-	s->over = true;
-	if (!s->asked && s->begun && hf_timer_running(s->timer)) {
-		hf_timer_stop(s->timer);
-		resume(s);
-	}
-}
-
 static void on_time(void *arg)
 {
 	struct hf_stream *s = arg;
 	struct hf_server *server = s->request->server;
 
-	s->over = s->over || gone(s) || now_of(s) - s->request->begin_ns >= LIFE_NS;
+	s->over = s->over || now_of(s) - s->request->begin_ns >= LIFE_NS;
 	if (!s->over && !ask(s)) {
 		s->asked = true;
 		server->waiting++;
@@ -210,10 +193,27 @@ bool hf_stream_next(struct hf_request *r, int status, const json_t *result)
 	return true;
 }
 
+static void end(struct hf_stream *s)
+{
+	s->over = true;
+	if (!s->asked && s->begun && hf_timer_running(s->timer)) {
+		hf_timer_stop(s->timer);
+		resume(s);
+	}
+}
+
 void hf_streams_end(struct hf_server *server)
 {
 	for (struct hf_stream *s = server->streams; s; s = s->next)
 		end(s);
+}
+
+/* Whether its client has closed: libmicrohttpd does not look while the connection is suspended. */
+static bool gone(const struct hf_stream *s)
+{
+	struct pollfd p = { .fd = s->request->conn->fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) > 0;
 }
 
 /* Who comes again at once finds his old place free: what has ended, or ends now, takes none. */

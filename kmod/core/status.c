@@ -98,7 +98,7 @@ static void status_trip(const struct hf_array *a, struct holdfast_status *s)
 /**
  * hf_status_update_locked() - bring the status page up to date
  * @a:	the array, its lock held
- * @now_ns: CLOCK_MONOTONIC; the model has been advanced to it
+ * @now_ns: CLOCK_MONOTONIC; models are as they were advanced last: a tick ago at most
  *
  * Context: hard interrupt. Also has events delivered that could not be when
  * they were pushed.

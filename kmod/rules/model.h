@@ -27,8 +27,8 @@ struct hf_lag {
 struct hf_lag hf_lag_of(u64 dt_ns, u64 tau_ns);
 
 /*
- * One first-order step: moves @y towards @target as 1 - exp(-dt/tau), both from 0 on,
- * rounded so that the result is never below the exact exponential, rising or falling.
+ * One first-order step: moves @y towards @target as 1 - exp(-dt/tau), any values less than
+ * 2^63 apart, rounded so that the result is never below the exact exponential, rising or falling.
  * Units of y and target are the caller's.
  */
 static inline s64 hf_lag_step(struct hf_lag l, s64 y, s64 target)

@@ -27,7 +27,6 @@ PERIOD_NS = 100_000     # 10 kHz
 SAME = 1_000_000        # frames that both ways of sums have to judge alike
 TURN = np.complex64(2j * np.pi / 65536)
 OURS = ("quick_scalar", "quick_simd", "exact_scalar", "exact_simd", "changed_1", "changed_8", "changed_32")
-BOOKS = ("books",)      # what is kept of each frame beside its verdict
 FENCE = ("fence_quick_scalar", "fence_quick_simd", "fence_exact_scalar", "fence_exact_simd")     # what NumPy does, and no more
 THEIRS = ("numpy", "numpy_tuned", "numpy_sum", "numpy_batch", "double_reference", "copy", "avx2_limit")
 
@@ -199,7 +198,7 @@ def result(ns, ghz, ways, rounds):
 
     return {
         "rounds": rounds, "numpy": np.__version__, "reference": REFERENCE, "clock_ghz": statistics.median(ghz),
-        "frame_ns": {name_of(s): {way: statistics.median(ns[s, way]) for way in (*ours, *BOOKS, *fence, *THEIRS) if (s, way) in ns}
+        "frame_ns": {name_of(s): {way: statistics.median(ns[s, way]) for way in (*ours, "books", *fence, *THEIRS) if (s, way) in ns}
                      for s in SIZES},
         "admit_pct_of_period_10khz_256ch_16fp":
             {"quick": pct(quick), "exact": pct(exact), **{way: pct(way) for way in ours}},

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "ledger.h"
@@ -19,6 +20,8 @@
 #define IDLE_MS		9000U	/* the same, while frames are refused */
 #define HOUR_NS		3600000000000ULL
 #define TICK_S		0.010
+#define TURNS		6000	/* frames, each of TURN_US */
+#define TURN_US		2500
 #define AMP		30000
 #define CHANNELS	16
 
@@ -265,6 +268,8 @@ static void heat_read(struct heat *h, const struct day *d, __u64 now_ns)
 		const struct emission *e = &d->es.e[h->next];
 		double w = physics_power_uw(&d->physics, e->level) * 1e-6;
 
+		if (e->begin_ns >= now_ns)
+			break;
 		heat_go(h, e->begin_ns, 0);
 		if (e->end_ns > now_ns) {
 			heat_go(h, now_ns, w);
@@ -321,6 +326,56 @@ static void test_heat_model(void)
 	       "heat: model minus exponential within %.3f..%.3f mK in 2 h", above_min, above_max);
 	tap_ok(plant_margin >= -2, "heat: model minus plant at least %.0f mK while heating",
 	       plant_margin);
+	day_end(&d);
+}
+
+/* As the last tick left it: what asks the driver is answered with models of before. */
+static struct holdfast_status at_tick(const volatile struct holdfast_status *page)
+{
+	struct holdfast_status st;
+	__u64 seq;
+
+	do {
+		seq = page->seq;
+		st = *page;
+	} while (seq % 2 || seq != page->seq);
+	return st;
+}
+
+/* Loud and quiet in turn, four frames to a tick: each must be counted with what it was. */
+static void test_heat_between_ticks(void)
+{
+	const struct holdfast_status *page;
+	double below = 1e9, above = -1e9;
+	struct holdfast_status st;
+	struct heat h = {};
+	struct day d;
+	int i;
+
+	day_begin(&d, "turns", SCENE_ATTRS(HEAT_ATTRS));
+	page = mmap(NULL, sizeof(*page), PROT_READ, MAP_SHARED, d.keeper.fd, 0);
+	if (page == MAP_FAILED)
+		tap_bail("no status page");
+	day_start(&d);
+	h.now_ns = scene_now_ns();
+	for (i = 0; i < TURNS; i++) {
+		scene_frame_flat(d.frame, i % 4 ? AMP / 4 : 65535);
+		scene_write(d.lease, d.frame);
+		usleep(TURN_US);
+		if (i % 100)
+			continue;
+		scene_beat_all(d.keeper.fd, d.keeper.epoch);
+		st = at_tick(page);
+		emissions_read(&d.es, &d.ledger);
+		heat_read(&h, &d, st.time_ns);
+		below = fmin(below, st.chan_rise_mk - h.chan * 1e3);
+		above = fmax(above, st.chan_rise_mk - h.chan * 1e3);
+	}
+	tap_ok(d.es.count > TURNS * 9 / 10 && h.chan > 0.08,
+	       "heat between ticks: %zu frames of %d, %.3f K by the ledger", d.es.count, TURNS, h.chan);
+	tap_ok(below >= -0.001 && above < 2,
+	       "heat between ticks: model minus exponential within %.3f..%.3f mK", below, above);
+	munmap((void *)page, sizeof(*page));
 	day_end(&d);
 }
 
@@ -414,9 +469,13 @@ static void test_duty(void)
 	day_end(&d);
 }
 
-int main(void)
+/* @argv[1]: "turns", which needs no hours; without: all. */
+int main(int argc, char **argv)
 {
 	scene_load();
+	test_heat_between_ticks();
+	if (argc > 1 && !strcmp(argv[1], "turns"))
+		return tap_done();
 	test_dose();
 	test_heat_model();
 	test_heat_limit(HOLDFAST_LIM_CHAN_RISE, false);
